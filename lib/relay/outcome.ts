@@ -1,0 +1,60 @@
+/**
+ * What a hand-over to the relay came to. The class decides who is at fault and so what happens next:
+ *
+ * | class | at fault | what follows |
+ * |---|---|---|
+ * | temporary | nobody for long | the delivery is `deferred` by the retry schedule |
+ * | recipient | this address | `failed` |
+ * | message | this mail's content | `failed` |
+ * | sender | the sender address or account | the relay pauses for all |
+ * | connection | network, DNS, TLS, relay down | the relay pauses for all after three in a row |
+ * | auth | credentials | the relay pauses for all at once |
+ * | quota | the relay's own limit | the limit's tap closes until its window moves |
+ * | unknown | the outcome itself is unknown: the whole mail was handed over and no reply came | `uncertain` |
+ */
+export type FaultClass = 'temporary' | 'recipient' | 'message' | 'sender' | 'connection' | 'auth' | 'quota' | 'unknown';
+
+/** Where in the SMTP dialogue (RFC 5321) it happened; `spawn` for the sendmail types; `token` before the dialogue. */
+export type Phase =
+  | 'token'
+  | 'dns'
+  | 'connect'
+  | 'greeting'
+  | 'ehlo'
+  | 'tls'
+  | 'auth'
+  | 'mail'
+  | 'rcpt'
+  | 'data'
+  | 'accept'
+  | 'spawn';
+
+export interface Fault {
+  class: FaultClass;
+  phase: Phase;
+  /** SMTP reply code, e.g. 550; absent where no reply came. */
+  code?: number | undefined;
+  /** Enhanced status code (RFC 3463), e.g. `5.7.139`. */
+  enhanced?: string | undefined;
+  /** The relay's reply as it came, or the error's own words; one line, at most 1,000 characters, no secret. */
+  reply: string;
+  /** Milliseconds that the relay, or what is known of it, asks to wait. */
+  retryAfter?: number | undefined;
+  /** Key of the remedy text, see `remedies.ts`. */
+  remedy?: string | undefined;
+  /** For faults that look temporary and are not for long: attempts after which the class becomes `cappedTo`. */
+  cap?: { attempts: number; to: FaultClass } | undefined;
+}
+
+export interface Accepted {
+  class: 'accepted';
+  /** The relay's reply to the end of DATA, e.g. `250 2.0.0 OK <…>`. */
+  reply: string;
+  /** The id under which the relay traces the mail, where its reply names one. */
+  relayId?: string | undefined;
+  /** TLS version and cipher, e.g. `TLSv1.3 TLS_AES_256_GCM_SHA384`; absent on a clear connection. */
+  tls?: string | undefined;
+}
+
+/** The outcome with how long the hand-over took, in milliseconds. */
+export type Outcome = (Accepted | Fault) & { milliseconds: number };
