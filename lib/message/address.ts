@@ -1,5 +1,6 @@
 import { domainToASCII } from 'node:url';
 import { z } from 'zod';
+import { hasControl } from './text.ts';
 
 /**
  * Checks and normalises one e-mail address: `local@domain`, trimmed. Nothing but a plain addr-spec without comments,
@@ -10,8 +11,7 @@ import { z } from 'zod';
 export const parseAddress = (text: string): { address: string } | { reason: string } => {
   const trimmed = text.trim();
   if (trimmed === '') return { reason: 'is empty' };
-  if (/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/u.test(text))
-    return { reason: 'has a line break or control character' };
+  if (hasControl(text)) return { reason: 'has a line break or control character' };
   if (/\s/u.test(trimmed)) return { reason: 'has a space' };
   if (/[,;]/.test(trimmed)) return { reason: 'has a comma or semicolon; give one address each' };
   if (/["<>()[\]\\:]/.test(trimmed)) return { reason: 'has quotes, brackets or a colon; give the bare address' };

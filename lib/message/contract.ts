@@ -1,17 +1,18 @@
 import { z } from 'zod';
 import { emailAddress } from './address.ts';
 import { kindNames } from './kinds.ts';
+import { singleLine } from './text.ts';
 
 /** An address with an optional display name. The name is free text: it is encoded, never trusted as a header. */
 export const mailbox = z.strictObject({
   address: emailAddress,
-  name: z.string().max(256).optional(),
+  name: singleLine(256).optional(),
 });
 export type Mailbox = z.output<typeof mailbox>;
 
 /** A file as content: Postern never reads a path or fetches a URL on behalf of a producer. */
 export const attachment = z.strictObject({
-  name: z.string().min(1).max(255),
+  name: singleLine(255).min(1),
   contentType: z
     .string()
     .regex(/^[\w.+-]+\/[\w.+-]+$/, 'give a media type such as application/pdf')
@@ -34,12 +35,6 @@ export const content = z.strictObject({
   attachments: z.array(attachment).max(50).optional(),
 });
 export type Content = z.output<typeof content>;
-
-const singleLine = (max: number) =>
-  z
-    .string()
-    .max(max)
-    .refine((text) => !hasControl(text), 'must be a single line without control characters');
 
 export const maxRecipients = 1000;
 
@@ -83,8 +78,3 @@ export type Mail = z.output<typeof mail>;
  */
 export const queueBody = z.strictObject({ v: z.literal(1), mail });
 export type QueueBody = z.output<typeof queueBody>;
-
-/** Any C0 or C1 control character, DEL, and the Unicode line separators. */
-function hasControl(text: string): boolean {
-  return /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/u.test(text);
-}

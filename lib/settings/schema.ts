@@ -1,21 +1,16 @@
 import { z } from 'zod';
 import { emailAddress } from '../message/address.ts';
+import { singleLine } from '../message/text.ts';
 
 /** What a reader sees in place of a secret. The secret itself is in Key Vault. */
 export const secretState = z.object({ set: z.boolean(), since: z.iso.datetime().optional() });
 export type SecretState = z.output<typeof secretState>;
 
 const optionalAddress = z.union([z.literal(''), emailAddress]);
-const line = (max: number) =>
-  z
-    .string()
-    .max(max)
-    .refine((text) => !/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/u.test(text), 'must be a single line');
-
 /** "Email From" / "Email Reply-To" of the settings page; `always` is its "Use … name and email" (conceal) switch. */
 const identity = z.object({
   address: optionalAddress.default(''),
-  name: line(256).default(''),
+  name: singleLine(256).default(''),
   always: z.boolean().default(false),
 });
 
@@ -32,14 +27,14 @@ export const settingsSchema = z.object({
   type: z.enum(['smtp', 'mail', 'sendmail']).default('smtp'),
   smtp: z
     .object({
-      host: line(253).default(''),
+      host: singleLine(253).default(''),
       port: z.int().min(1).max(65535).default(587),
       security: z.enum(['none', 'ssl', 'tls']).default('tls'),
       auth: z
         .object({
           enabled: z.boolean().default(false),
           type: z.enum(['basic', 'xoauth2']).default('basic'),
-          user: line(320).default(''),
+          user: singleLine(320).default(''),
           password: secretState.default({ set: false }),
           sendAs: z.boolean().default(false),
           oauth: z
@@ -48,8 +43,8 @@ export const settingsSchema = z.object({
               cloud: z.enum(clouds).default('global'),
               grant: z.enum(['delegated', 'application']).default('delegated'),
               credential: z.enum(['secret', 'managed-identity']).default('secret'),
-              tenantId: line(64).default(''),
-              clientId: line(64).default(''),
+              tenantId: singleLine(64).default(''),
+              clientId: singleLine(64).default(''),
               clientSecret: secretState.default({ set: false }),
               clientSecretExpires: z.union([z.literal(''), z.iso.date()]).default(''),
               redirectUri: z.union([z.literal(''), z.url()]).default(''),
@@ -59,7 +54,7 @@ export const settingsSchema = z.object({
         .prefault({}),
     })
     .prefault({}),
-  sendmail: z.object({ path: line(1024).default('') }).prefault({}),
+  sendmail: z.object({ path: singleLine(1024).default('') }).prefault({}),
   doNotEmail: z
     .object({
       ignoreForPriority: z.boolean().default(false),
