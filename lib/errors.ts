@@ -30,6 +30,7 @@ export const codes = {
   'unsupported-media-type': { status: 415, title: 'The content type is not supported' },
   'not-signed-in': { status: 401, title: 'Sign in first' },
   'not-allowed': { status: 403, title: 'Your role does not allow this' },
+  'cross-site': { status: 403, title: 'The request comes from another site' },
   'not-found': { status: 404, title: 'There is no such thing' },
   'method-not-allowed': { status: 405, title: 'The method is not supported here' },
   'key-reused': { status: 409, title: 'The idempotency key was used for another message' },

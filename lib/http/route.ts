@@ -54,9 +54,12 @@ export interface Route<
   summary: string;
   params?: P;
   query?: Q;
-  /** Schema of a JSON body. With `bodyType` set to another media type, the handler gets the text as it came. */
+  /**
+   * Schema of a JSON body. With `bodyType` set to another media type, or several (`*`: any), it is the schema of the
+   * text as it came; without a schema the handler gets that text. A schema that takes `undefined` makes the body optional.
+   */
   body?: B;
-  bodyType?: string;
+  bodyType?: string | readonly string[];
   /** Largest body in bytes; 64 KiB unless told. */
   maxBody?: number;
   /** Schemas of the answers by status, for OpenAPI; problems are added by the builder. */
