@@ -33,12 +33,12 @@ export const parseAddress = (text: string): { address: string } | { reason: stri
 export const emailAddress = z
   .string()
   .max(512)
-  .transform((text, context) => {
-    const parsed = parseAddress(text);
-    if ('address' in parsed) return parsed.address;
-    context.addIssue({ code: 'custom', message: parsed.reason });
-    return z.NEVER;
-  });
+  .check((payload) => {
+    const parsed = parseAddress(payload.value);
+    if ('address' in parsed) payload.value = parsed.address;
+    else payload.issues.push({ code: 'custom', input: payload.value, message: parsed.reason });
+  })
+  .meta({ format: 'idn-email' });
 
 /**
  * The form in which two spellings of one mailbox are equal: lower case, NFC, ASCII domain. For look-ups and hashes
