@@ -1,0 +1,130 @@
+import { randomUUID } from 'node:crypto';
+import { odata, type TableClient } from '@azure/data-tables';
+import { z } from 'zod';
+import { type Clock, days, iso } from '../clock.ts';
+
+/** Everything that an admin, or somebody by an admin's page, can have done. */
+export const auditActions = [
+  'settings.save',
+  'settings.check',
+  'test-email',
+  'oauth.start',
+  'oauth.connect',
+  'oauth.disconnect',
+  'do-not-email.add',
+  'do-not-email.remove',
+  'do-not-email.import',
+  'do-not-email.export',
+  'delivery.resend',
+  'delivery.cancel',
+  'delivery.mark-sent',
+  'relay.pause',
+  'relay.resume',
+] as const;
+export type AuditAction = (typeof auditActions)[number];
+
+export const auditEntry = z
+  .object({
+    id: z.string(),
+    at: z.iso.datetime(),
+    actor: z.object({ id: z.string(), name: z.string() }),
+    action: z.enum(auditActions),
+    subject: z.string().meta({ description: 'What it was done to, e.g. an address, a delivery, `settings`.' }),
+    detail: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])),
+  })
+  .meta({ id: 'AuditEntry' });
+export type AuditEntry = z.output<typeof auditEntry>;
+
+/** Where a list goes on: the row that came last. */
+export const auditPlace = z.strictObject({ day: z.string().regex(/^\d{6}$/), row: z.string().max(80) });
+export type AuditPlace = z.output<typeof auditPlace>;
+
+export interface NewEntry {
+  actor: { id: string; name: string };
+  action: AuditAction;
+  subject: string;
+  /** Flat and short; values longer than 1,000 characters are cut. Never a secret, nor a mail's content. */
+  detail?: Record<string, string | number | boolean> | undefined;
+}
+
+export interface AuditLog {
+  /** Adds an entry. It is written before the caller answers, so that nothing done goes unrecorded. */
+  record(entry: NewEntry): Promise<AuditEntry>;
+  /** Newest first. @param limit entries at most. @returns `next` where there are more. */
+  list(asked: {
+    limit: number;
+    after?: AuditPlace | undefined;
+    subject?: string | undefined;
+  }): Promise<{ entries: AuditEntry[]; next?: AuditPlace | undefined }>;
+}
+
+interface Row {
+  actorId: string;
+  actorName: string;
+  action: AuditAction;
+  subject: string;
+  detail: string;
+  at: string;
+}
+
+interface Needs {
+  table: TableClient;
+  clock: Clock;
+  /** A new unique text, to tell entries of one millisecond apart. */
+  uniqueId?: () => string;
+}
+
+/**
+ * Who did what, and when. Rows are only ever added. Days and times count down in the keys, since a table lists upwards
+ * and the newest is wanted first; one partition a day ages out cheaply.
+ */
+export const auditLog = ({ table, clock, uniqueId = randomUUID }: Needs): AuditLog => ({
+  record: async ({ actor, action, subject, detail = {} }) => {
+    const now = clock.now();
+    const at = iso(now);
+    const id = uniqueId();
+    const short = Object.fromEntries(Object.entries(detail).map(([key, value]) => [key, cut(value)]));
+    const row: Row = {
+      actorId: actor.id,
+      actorName: actor.name,
+      action,
+      subject: subject.slice(0, 1000),
+      detail: JSON.stringify(short),
+      at,
+    };
+    await table.createEntity({ partitionKey: dayKey(now), rowKey: `${timeKey(now)}-${id}`, ...row });
+    return { id, at, actor, action, subject: row.subject, detail: short };
+  },
+  list: async ({ limit, after, subject }) => {
+    const filters = [
+      ...(after
+        ? [odata`PartitionKey ge ${after.day} and (PartitionKey gt ${after.day} or RowKey gt ${after.row})`]
+        : []),
+      ...(subject === undefined ? [] : [odata`subject eq ${subject}`]),
+    ];
+    const filter = filters.length === 0 ? undefined : filters.map((it) => `(${it})`).join(' and ');
+    const rows = table.listEntities<Row>({ queryOptions: { ...(filter && { filter }) } });
+    const found: { entry: AuditEntry; place: AuditPlace }[] = [];
+    for await (const page of rows.byPage({ maxPageSize: Math.min(limit + 1, 1000) })) {
+      for (const row of page) {
+        if (found.length === limit) return { entries: found.map(({ entry }) => entry), next: found.at(-1)?.place };
+        found.push({ entry: entryOf(row), place: { day: String(row.partitionKey), row: String(row.rowKey) } });
+      }
+    }
+    return { entries: found.map(({ entry }) => entry) };
+  },
+});
+
+const entryOf = (row: Row & { rowKey?: string }): AuditEntry => ({
+  id: String(row.rowKey).replace(/^\d+-/, ''),
+  at: row.at,
+  actor: { id: row.actorId, name: row.actorName },
+  action: row.action,
+  subject: row.subject,
+  detail: JSON.parse(row.detail),
+});
+
+const cut = (value: string | number | boolean) => (typeof value === 'string' ? value.slice(0, 1000) : value);
+
+const dayKey = (now: number): string => String(999_999 - Math.floor(now / days(1))).padStart(6, '0');
+const timeKey = (now: number): string => String(9_999_999_999_999 - now).padStart(13, '0');
