@@ -1,0 +1,39 @@
+import { mkdtemp, readFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { getCACertificates, setDefaultCACertificates } from 'node:tls';
+import { ensureCertificates, otherName } from '../../dev/certificates.ts';
+import type { Submission } from '../../lib/message/submission.ts';
+import { type Settings, settingsSchema } from '../../lib/settings/schema.ts';
+
+/** Certificates of a folder of this test run, whose authority this process trusts from now on. */
+export const trustedCertificates = async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'postern-certificates-'));
+  const files = await ensureCertificates(folder);
+  const other = await otherName(folder);
+  setDefaultCACertificates([...getCACertificates('default'), await readFile(files.ca, 'utf8')]);
+  return { ...files, other };
+};
+
+/** A complete mail; what a test cares about it gives itself. */
+export const submission = (own: Partial<Submission> = {}): Submission => ({
+  messageId: '<one@files.example.com>',
+  from: { address: 'files@example.com', name: 'Files' },
+  to: { address: 'ana@example.com', name: 'Ana' },
+  envelopeFrom: 'files@example.com',
+  subject: 'Plans',
+  text: 'See the plans.',
+  attachments: [],
+  headers: { 'Auto-Submitted': 'auto-generated' },
+  ...own,
+});
+
+type SmtpSettings = Parameters<(typeof settingsSchema.shape.smtp)['parse']>[0];
+
+/** Settings for a server of this machine. */
+export const smtpSettings = (smtp: SmtpSettings, connections = 3): Settings =>
+  settingsSchema.parse({
+    from: { address: 'files@example.com' },
+    smtp: { host: 'localhost', security: 'none', ...(smtp as object) },
+    limit: { connections },
+  });
