@@ -1,0 +1,146 @@
+import { setTimeout as after } from 'node:timers/promises';
+import type { TableClient } from '@azure/data-tables';
+import { type Clock, iso } from '../clock.ts';
+import { PosternError } from '../errors.ts';
+import { canonicalAddress } from '../message/address.ts';
+import type { Kind } from '../message/kinds.ts';
+import { ifFound, isConflict, isMissing, isStale } from '../storage/table.ts';
+import { domainEntries, domainsKept } from './domains.ts';
+import { covers, type Entry, isDomain, merged, type Request } from './entry.ts';
+import { beforeOf, type Columns, columnsOf, entryOf, type Row, truthKey, versionKey } from './rows.ts';
+import { type Page, type Search, searchList } from './search.ts';
+import { bringViewsUpToDate } from './views.ts';
+
+export interface Added {
+  entry: Entry;
+  /** `known`: the list covered it already, nothing was written. `widened`: an entry grew or became a complaint. */
+  change: 'added' | 'widened' | 'known';
+}
+
+export interface DoNotEmailList {
+  /**
+   * The entry that stops mail of `kind` to `address`, the strictest where the address and its domain both have one.
+   * One point read; whole domains are known from a reading at most `domainsKept` old.
+   * @throws RestError where storage does not answer. The gate then makes the mail wait, it never lets it pass (law 2).
+   */
+  find(address: string, kind: Kind): Promise<Entry | undefined>;
+  /** The entry of exactly this address or `@domain`, read now. */
+  get(address: string): Promise<Entry | undefined>;
+  /** Idempotent. Returns when the entry is in force in every process; for a whole domain that takes `domainsKept`. */
+  add(request: Request): Promise<Added>;
+  /** @returns what was removed, or `undefined` where there was nothing. */
+  remove(address: string): Promise<Entry | undefined>;
+  /**
+   * Takes back what the recipient did at `time`, as long as nobody changed the entry since.
+   * @returns `gone` where there is no entry any more, `changed` where it is another one by now.
+   */
+  undo(address: string, time: string): Promise<'undone' | 'gone' | 'changed'>;
+  search(search: Search): Promise<Page>;
+}
+
+export interface ListParts {
+  table: TableClient;
+  clock: Clock;
+  /** Waits milliseconds, for whole-domain entries to be in force everywhere. */
+  wait?: (milliseconds: number) => Promise<unknown>;
+}
+
+const tries = 10;
+
+export const doNotEmailList = ({ table, clock, wait = after }: ListParts): DoNotEmailList => {
+  const domains = domainEntries({ table, clock });
+
+  const read = (address: string): Promise<Row | undefined> => {
+    const { partitionKey, rowKey } = truthKey(address);
+    return ifFound(table.getEntity<Columns>(partitionKey, rowKey));
+  };
+
+  /** Others look at the version of the whole domains, so it changes after each of them, also after a repeated one. */
+  const announce = async (): Promise<void> => {
+    await table.upsertEntity({ ...versionKey, time: iso(clock.now()) }, 'Replace');
+    domains.forget();
+  };
+
+  /** Reads, decides, writes; again where somebody else wrote in between. */
+  const change = async <T>(address: string, decide: (row: Row | undefined) => Decision<T>): Promise<T> => {
+    for (let attempt = 0; attempt < tries; attempt++) {
+      const { result, write } = decide(await read(address));
+      try {
+        await write?.(table);
+      } catch (error) {
+        if (isConflict(error) || isStale(error) || isMissing(error)) continue;
+        throw error;
+      }
+      if (isDomain(address)) await announce();
+      await bringViewsUpToDate(table, address, read);
+      return result;
+    }
+    throw new PosternError('unavailable', 'Too many others change this entry of the Do Not Email list. Try again.');
+  };
+
+  return {
+    find: async (address, kind) => {
+      const canonical = canonicalAddress(address);
+      const [own, domain] = await Promise.all([read(canonical), domains.covering(canonical)]);
+      const stopping = [own && entryOf(own), domain].filter((entry) => entry && covers(entry.scope, kind));
+      return stopping.find((entry) => entry?.reason === 'complaint') ?? stopping[0];
+    },
+
+    get: async (address) => {
+      const row = await read(address);
+      return row && entryOf(row);
+    },
+
+    add: async (request) => {
+      const asked: Entry = { ...request, time: iso(clock.now()) };
+      const added = await change<Added>(request.address, (row) => additionOf(asked, row));
+      if (isDomain(request.address)) await wait(domainsKept);
+      return added;
+    },
+
+    remove: (address) =>
+      change<Entry | undefined>(address, (row) =>
+        row ? { result: entryOf(row), write: deleting(row) } : { result: undefined },
+      ),
+
+    undo: (address, time) =>
+      change<'undone' | 'gone' | 'changed'>(address, (row) => {
+        // An older entry is what undoing left behind before.
+        if (!row || row.time < time) return { result: 'gone' };
+        if (row.time !== time || row.reason !== 'unsubscribed') return { result: 'changed' };
+        const before = beforeOf(row);
+        return { result: 'undone', write: before ? replacing(row, before, undefined) : deleting(row) };
+      }),
+
+    search: (search) => searchList(table, search),
+  };
+};
+
+interface Decision<T> {
+  result: T;
+  /** Absent where the row stays as it is. */
+  write?: (table: TableClient) => Promise<unknown>;
+}
+
+const additionOf = (asked: Entry, row: Row | undefined): Decision<Added> => {
+  if (!row) {
+    const entity = { ...truthKey(asked.address), ...columnsOf(asked, undefined) };
+    return { result: { entry: asked, change: 'added' }, write: (table) => table.createEntity(entity) };
+  }
+  const known = entryOf(row);
+  const entry = merged(known, asked);
+  if (!adds(known, entry)) return { result: { entry: known, change: 'known' } };
+  return { result: { entry, change: 'widened' }, write: replacing(row, entry, known) };
+};
+
+/** Whether a merged entry says more than the known one. */
+export const adds = (known: Entry, entry: Entry): boolean =>
+  !covers(known.scope, entry.scope) || entry.reason !== known.reason;
+
+const replacing = (row: Row, entry: Entry, before: Entry | undefined) => (table: TableClient) =>
+  table.updateEntity({ ...truthKey(entry.address), ...columnsOf(entry, before) }, 'Replace', { etag: row.etag });
+
+const deleting = (row: Row) => (table: TableClient) => {
+  const { partitionKey, rowKey } = truthKey(row.address);
+  return table.deleteEntity(partitionKey, rowKey, { etag: row.etag });
+};
