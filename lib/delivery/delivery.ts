@@ -1,0 +1,171 @@
+import { iso } from '../clock.ts';
+import { PosternError } from '../errors.ts';
+import type { Mail, Mailbox } from '../message/contract.ts';
+import { type Kind, type KindClass, type Lane, lanes, traitsOf } from '../message/kinds.ts';
+import type { FaultClass, Phase } from '../relay/outcome.ts';
+import { deliveryIdOf } from './id.ts';
+import { isFinal, mayMove, type State, type Verb } from './states.ts';
+
+/** Why a delivery is where it is. `code` is stable and searchable, `detail` a sentence for people. */
+export interface Reason {
+  code: string;
+  detail: string;
+  /** The gate that stopped it. */
+  gate?: string | undefined;
+  /** The row that decided, e.g. of the Do Not Email list. */
+  row?: string | undefined;
+  /** Key of the remedy text. */
+  remedy?: string | undefined;
+}
+
+/** One try to hand the delivery to the relay. */
+export interface Attempt {
+  n: number;
+  at: string;
+  /** Milliseconds of the hand-over; absent while it runs, or where the process died in it. */
+  milliseconds?: number;
+  class?: FaultClass | 'accepted' | undefined;
+  phase?: Phase | undefined;
+  code?: number | undefined;
+  enhanced?: string | undefined;
+  reply?: string | undefined;
+  relayId?: string | undefined;
+  tls?: string | undefined;
+  /** Whether it used up one of the schedule's tries; faults of the connection do not. */
+  counted?: boolean;
+}
+
+export interface Transition {
+  at: string;
+  to: State;
+  reason: Reason;
+  /** An admin's id, or what in the engine caused it. */
+  by: string;
+}
+
+/** One message to one recipient, as its row in the table `deliveries` holds it. Times are ISO 8601 in UTC. */
+export interface Delivery {
+  id: string;
+  messageId: string;
+  state: State;
+  /** `unknown` only for what was refused because it names no kind of ours. */
+  kind: Kind | 'unknown';
+  to: Mailbox;
+  subject: string;
+  key?: string | undefined;
+  ref?: Record<string, string> | undefined;
+  acceptedAt: string;
+  changedAt: string;
+  expiresAt: string;
+  reason: Reason;
+  /** Number of the newest attempt; a carrier for attempt n+1 is legal only while this is n. */
+  attempt: number;
+  /** Tries used of the retry schedule's budget. */
+  tries: number;
+  attempts: Attempt[];
+  trail: Transition[];
+  /** While `submitting`: until when the claim is alive. */
+  leaseUntil?: string | undefined;
+  /** While `deferred` or `parked` until a time. */
+  due?: string | undefined;
+  /** While `parked`: what it waits for. */
+  waitsFor?: string | undefined;
+  /** The Message-ID header, the same for every attempt. */
+  messageIdHeader?: string | undefined;
+  from?: Mailbox | undefined;
+  /** An earlier attempt ended without a reply: the mail may have arrived, whatever later attempts say. */
+  mayHaveArrived?: boolean | undefined;
+  /** How often it was sent again after an unknown outcome without a person asking. */
+  resends?: number | undefined;
+  /** Blob of the container `content` that holds what the recipient reads; deleted when the row ages out. */
+  blob?: string | undefined;
+  notBefore?: string | undefined;
+  /** Overrides and other remarks of gates that let it pass. */
+  notes?: string[] | undefined;
+}
+
+export interface Newcomer {
+  messageId: string;
+  n: number;
+  /** When the message was accepted, in milliseconds. */
+  at: number;
+  /** The message as the producer gave it; its other recipients do not matter here. */
+  mail: Mail;
+  to: Mailbox;
+}
+
+const maxTrail = 60;
+
+/** A delivery before its first row. */
+export const newDelivery = ({ messageId, n, at, mail, to }: Newcomer): Delivery => {
+  const traits = traitsOf(mail.kind);
+  return {
+    id: deliveryIdOf(messageId, n),
+    messageId,
+    state: 'queued',
+    kind: mail.kind,
+    to,
+    subject: traits.confidential ? '(not kept)' : mail.subject,
+    key: mail.key,
+    ref: mail.ref,
+    acceptedAt: iso(at),
+    changedAt: iso(at),
+    expiresAt: iso(mail.expiresAt ? Date.parse(mail.expiresAt) : at + traits.timeToLive),
+    notBefore: mail.notBefore,
+    blob: mail.content?.blob,
+    reason: { code: 'accepted', detail: 'Accepted; waits in the queue.' },
+    attempt: 0,
+    tries: 0,
+    attempts: [],
+    trail: [],
+  };
+};
+
+export interface Move {
+  to: State;
+  at: number;
+  by: string;
+  reason: Reason;
+  /** Set where an admin's verb asks for the move. */
+  verb?: Verb;
+  /** Other fields that change with the state. */
+  set?: Partial<Delivery>;
+}
+
+/**
+ * The delivery after a transition; the one given stays as it is.
+ * @param from `new` where there is no row yet
+ * @throws PosternError `illegal-state` where the machine does not allow it
+ */
+export const moved = (delivery: Delivery, from: State | 'new', move: Move): Delivery => {
+  if (!mayMove(from, move.to, move.verb)) {
+    throw new PosternError(
+      'illegal-state',
+      `A delivery that is ${from} cannot become ${move.to}${move.verb ? ` by ${move.verb}` : ''}.`,
+    );
+  }
+  const at = iso(move.at);
+  const trail = [...delivery.trail, { at, to: move.to, reason: move.reason, by: move.by }];
+  return {
+    ...delivery,
+    leaseUntil: undefined,
+    due: undefined,
+    waitsFor: undefined,
+    ...move.set,
+    state: move.to,
+    changedAt: at,
+    reason: move.reason,
+    // A mail that waits for days among probes and parkings keeps its first steps and its newest ones.
+    trail: trail.length <= maxTrail ? trail : [...trail.slice(0, 10), ...trail.slice(-(maxTrail - 10))],
+  };
+};
+
+export const classOf = ({ kind }: Delivery): KindClass => (kind === 'unknown' ? 'ordinary' : traitsOf(kind).class);
+
+export const laneOfDelivery = (delivery: Delivery): Lane => lanes[classOf(delivery)];
+
+/** Whether the row of a delivery in this state keeps the mail itself: as long as it may still be handed over. */
+export const keepsMail = ({ kind, state }: Delivery): boolean => {
+  if (state === 'sent' || state === 'cancelled') return false;
+  return !isFinal(state) || kind === 'unknown' || !traitsOf(kind).confidential;
+};

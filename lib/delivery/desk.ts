@@ -1,0 +1,334 @@
+import { alerts } from '../alerts.ts';
+import type { Clock, Random } from '../clock.ts';
+import { iso, minutes, seconds } from '../clock.ts';
+import type { Log } from '../log.ts';
+import type { Content, Mail } from '../message/contract.ts';
+import type { KindClass, Lane } from '../message/kinds.ts';
+import type { Submission } from '../message/submission.ts';
+import type { Outcome } from '../relay/outcome.ts';
+import type { Settings } from '../settings/schema.ts';
+import { type Aftermath, aftermathOf, refusal, resendsByItself } from './aftermath.ts';
+import { type Carrier, carrierOf, type Lanes } from './carrier.ts';
+import { type ContentStore, MissingContent } from './content.ts';
+import {
+  classOf,
+  type Delivery,
+  keepsMail,
+  laneOfDelivery,
+  type Move,
+  moved,
+  newDelivery,
+  type Reason,
+} from './delivery.ts';
+import { askGates, type Gate, type HeldUnit, type Verdict } from './gates.ts';
+import { parseId } from './id.ts';
+import type { Ledger, Stored } from './ledger.ts';
+import type { Parking } from './parking.ts';
+import { isFinal, type State } from './states.ts';
+
+/** What the desk needs of the relay. */
+export interface DeskRelay {
+  /** Waits for one of the connections of this process, priority first. */
+  slot(kindClass: KindClass, connections: number): Promise<() => void>;
+  /** Never rejects for a fault of the relay. */
+  submit(mail: Submission, settings: Settings): Promise<Outcome>;
+}
+
+/** Who else learns of outcomes: the breaker and the limit. */
+export interface Watch {
+  /** Called before the hand-over; what it gives is passed back with the outcome. */
+  before(): Promise<unknown>;
+  after(outcome: Outcome, before: unknown, settings: Settings): Promise<void>;
+}
+
+export interface DeskParts {
+  ledger: Ledger;
+  lanes: Lanes;
+  parking: Parking;
+  content: ContentStore;
+  settings: { current(): Promise<Settings> };
+  relay: DeskRelay;
+  watch: Watch;
+  gates: readonly Gate[];
+  /** Makes the complete mail out of its parts; rejects only where a service that it needs does not answer. */
+  compose(mail: Mail, delivery: Delivery, content: Content, settings: Settings): Promise<Submission>;
+  clock: Clock;
+  random: Random;
+  /** Unique per call; tells one writer from another. */
+  newWriter(): string;
+  submitTimeout: number;
+  log: Log;
+}
+
+/** A delivery that has no row yet, or a carrier that points at one; with the lane that it came by. */
+export type Job = { lane: Lane } & ({ fresh: Delivery; mail: Mail } | { carrier: Carrier });
+
+/** What there is to do for a job: the delivery as it stands, and its row where there is one. */
+interface Work {
+  delivery: Delivery;
+  from: State | 'new';
+  stored?: Stored;
+  mail: Mail;
+}
+
+export interface Desk {
+  /**
+   * Takes one delivery as far as it goes now: gates, claim, hand-over, record.
+   * @returns the delivery as recorded; `undefined` where this job had nothing to do (a duplicate, or not yet)
+   * @throws what storage throws, when not even putting the job back was possible
+   */
+  deliver(job: Job): Promise<Delivery | undefined>;
+}
+
+/** A claim lives longer than any hand-over can take, by enough for the record to be written. */
+export const leaseOf = (submitTimeout: number): number => submitTimeout + Math.max(seconds(2), submitTimeout / 4);
+
+/** How often a job is put back for storage trouble before it is left to the poison queue: about a day. */
+const mostPostponed = 60;
+
+export const deliveryDesk = (parts: DeskParts): Desk => {
+  const { ledger, lanes, parking, content, relay, watch, gates, clock, random, log } = parts;
+  const freeGates = gates.filter((gate) => gate.free);
+
+  const deliver = async (job: Job): Promise<Delivery | undefined> => {
+    const writer = parts.newWriter();
+    let known = 'fresh' in job ? undefined : await ledger.read(job.carrier.carrier.id);
+    for (let round = 0; round < 4; round++) {
+      const standing = known ? await settle(known, job, writer) : undefined;
+      if (standing === 'nothing-to-do') return undefined;
+      const work = standing ?? freshWork(job);
+      if (!work) {
+        log.warn('postern.delivery.rowless', { delivery: idOf(job) });
+        return undefined;
+      }
+      const done = await attempt(work, writer);
+      if (done !== 'somebody-else') return done;
+      known = await ledger.read(work.delivery.id);
+    }
+    throw new Error('the delivery kept changing hands');
+  };
+
+  /** Reads what a row says of this job: a duplicate, a peer at work, a dead one, or work to do. */
+  const settle = async (known: Stored, job: Job, writer: string): Promise<Work | 'nothing-to-do'> => {
+    const { delivery } = known;
+    const mail = mailOf(job) ?? known.mail;
+    if (isFinal(delivery.state)) {
+      // The one who recorded it may have died before it was findable by recipient.
+      await ledger.index(delivery);
+      return 'nothing-to-do';
+    }
+    if (delivery.state === 'submitting') {
+      const left = Date.parse(delivery.leaseUntil ?? delivery.changedAt) - clock.now();
+      if (left > 0) {
+        await lanes.send(laneOfDelivery(delivery), carrierOf(delivery.id, delivery.attempt, mail), left / 1000 + 1);
+        return 'nothing-to-do';
+      }
+      const dead = await declareDead(known, mail, writer);
+      return dead ? settle(dead, job, writer) : 'nothing-to-do';
+    }
+    if (!mail) {
+      const reason = { code: 'content-missing', detail: 'Neither the row nor the queue message holds the mail.' };
+      await write(known, { ...refusal(delivery, reason) }, writer);
+      return 'nothing-to-do';
+    }
+    if (delivery.state === 'uncertain' && !resendsByItself(delivery, await parts.settings.current())) {
+      return 'nothing-to-do';
+    }
+    const carried = 'carrier' in job ? job.carrier.carrier.attempt : 1;
+    if (delivery.state === 'deferred' && carried <= delivery.attempt) {
+      // Its process died after recording the wait and before enqueuing the next carrier, or this is an old copy.
+      const wait = Math.max(0, Date.parse(delivery.due ?? delivery.changedAt) - clock.now());
+      await lanes.send(laneOfDelivery(delivery), carrierOf(delivery.id, delivery.attempt + 1), wait / 1000);
+      return 'nothing-to-do';
+    }
+    return { delivery, from: delivery.state, stored: known, mail };
+  };
+
+  const declareDead = async (known: Stored, mail: Mail | undefined, writer: string): Promise<Stored | undefined> => {
+    const { delivery } = known;
+    const reason: Reason = {
+      code: 'sender-died',
+      detail: `The process that handed it over in attempt ${delivery.attempt} ended before it recorded a result.`,
+    };
+    const stored = await write(known, { to: 'uncertain', reason, set: { mayHaveArrived: true } }, writer, mail);
+    if (stored) announce(stored.delivery, await parts.settings.current());
+    return stored;
+  };
+
+  /** Gates, a connection, the gates again, claim, hand-over, record. */
+  const attempt = async (work: Work, writer: string): Promise<Delivery | 'somebody-else'> => {
+    const settings = await parts.settings.current();
+    const early = await askGates(freeGates, work.delivery, { settings, now: clock.now() });
+    if ('stopped' in early) return await stop(work, early.stopped, writer);
+
+    let text: Content;
+    try {
+      text = await content.of(work.mail);
+    } catch (error) {
+      if (!(error instanceof MissingContent)) throw error;
+      const reason = { code: 'content-missing', detail: error.message };
+      return await stop(work, { stop: 'failed', reason }, writer);
+    }
+
+    const release = await relay.slot(classOf(work.delivery), settings.limit.connections);
+    let claimed: Stored | undefined;
+    let outcome: Outcome;
+    let unit: HeldUnit | undefined;
+    try {
+      const asked = await askGates(gates, work.delivery, { settings, now: clock.now() });
+      if ('stopped' in asked) return await stop(work, asked.stopped, writer);
+      unit = asked.unit;
+      const mail = await parts.compose(work.mail, work.delivery, text, settings);
+      const seen = await watch.before();
+      claimed = await claim(work, mail, asked.notes, writer);
+      if (!claimed) {
+        await unit?.giveBack();
+        return 'somebody-else';
+      }
+      outcome = await relay.submit(mail, settings);
+      if (outcome.class !== 'accepted' && outcome.class !== 'unknown') await unit?.giveBack();
+      await watch.after(outcome, seen, settings);
+    } finally {
+      release();
+    }
+    return await record(claimed, outcome, settings, work.mail, writer);
+  };
+
+  const claim = (work: Work, mail: Submission, notes: string[], writer: string): Promise<Stored | undefined> => {
+    const { delivery, from } = work;
+    const now = clock.now();
+    const n = delivery.attempt + 1;
+    const next = moved(delivery, from, {
+      to: 'submitting',
+      at: now,
+      by: 'engine',
+      reason: { code: 'submitting', detail: `Attempt ${n}.` },
+      set: {
+        attempt: n,
+        attempts: [...delivery.attempts, { n, at: iso(now) }],
+        leaseUntil: iso(now + leaseOf(parts.submitTimeout)),
+        messageIdHeader: mail.messageId,
+        from: mail.from,
+        ...(notes.length > 0 ? { notes } : {}),
+        ...(delivery.mayHaveArrived ? { resends: (delivery.resends ?? 0) + 1 } : {}),
+      },
+    });
+    // A first attempt's mail is still in its queue message; only a row that held it before has to go on holding it.
+    return work.stored ? ledger.move(work.stored, next, writer, work.mail) : ledger.open(next, writer);
+  };
+
+  const record = async (claimed: Stored, outcome: Outcome, settings: Settings, mail: Mail, writer: string) => {
+    let standing = claimed;
+    for (let round = 0; round < 3; round++) {
+      const aftermath = aftermathOf(standing.delivery, outcome, { settings, now: clock.now(), random });
+      const done = await carryOut(standing, aftermath, settings, mail, writer);
+      if (done) return done;
+      // The lease ran out and somebody declared this attempt dead. Its result is still news, unless another attempt began.
+      const present = await ledger.read(claimed.delivery.id);
+      if (present?.delivery.state !== 'uncertain' || present.delivery.attempt !== claimed.delivery.attempt) break;
+      standing = present;
+    }
+    log.warn('postern.delivery.late', { delivery: claimed.delivery.id, attempt: claimed.delivery.attempt });
+    return (await ledger.read(claimed.delivery.id))?.delivery ?? claimed.delivery;
+  };
+
+  const carryOut = async (standing: Stored, aftermath: Aftermath, settings: Settings, mail: Mail, writer: string) => {
+    const { move, again, park } = aftermath;
+    if (park) await parking.park(standing.delivery, park.waitsFor, park.until);
+    const stored = await write(standing, move, writer, mail);
+    if (!stored) return undefined;
+    const { delivery } = stored;
+    if (again !== undefined) {
+      await lanes.send(laneOfDelivery(delivery), carrierOf(delivery.id, delivery.attempt + 1), again / 1000);
+    }
+    announce(delivery, settings);
+    return delivery;
+  };
+
+  /** A gate's verdict becomes the row. */
+  const stop = async (work: Work, verdict: Exclude<Verdict, { pass: true }>, writer: string) => {
+    const { delivery, from, stored, mail } = work;
+    let move: Omit<Move, 'at' | 'by'>;
+    if ('park' in verdict) {
+      await parking.park(delivery, verdict.park, verdict.until);
+      const due = verdict.until === undefined ? undefined : iso(verdict.until);
+      move = { to: 'parked', reason: verdict.reason, set: { waitsFor: verdict.park, due } };
+    } else if (delivery.mayHaveArrived) {
+      move = { to: 'uncertain', reason: refusal(delivery, verdict.reason).reason };
+    } else {
+      move = { to: verdict.stop, reason: verdict.reason };
+    }
+    const done = stored ? await write(stored, move, writer, mail) : await openWith(delivery, from, move, writer, mail);
+    if (!done) return 'somebody-else' as const;
+    announce(done.delivery, await parts.settings.current());
+    return done.delivery;
+  };
+
+  type Step = Omit<Move, 'at' | 'by'> & Partial<Pick<Move, 'at' | 'by'>>;
+
+  const write = async (standing: Stored, step: Step, writer: string, mail?: Mail) => {
+    const next = moved(standing.delivery, standing.delivery.state, { at: clock.now(), by: 'engine', ...step });
+    const stored = await ledger.move(standing, next, writer, keepsMail(next) ? (mail ?? standing.mail) : undefined);
+    if (stored) await ledger.index(next);
+    return stored;
+  };
+
+  const openWith = async (delivery: Delivery, from: State | 'new', step: Step, writer: string, mail: Mail) => {
+    const next = moved(delivery, from, { at: clock.now(), by: 'engine', ...step });
+    const stored = await ledger.open(next, writer, keepsMail(next) ? mail : undefined);
+    if (stored) await ledger.index(next);
+    return stored;
+  };
+
+  const announce = (delivery: Delivery, settings: Settings) => {
+    const fields = { delivery: delivery.id, kind: delivery.kind, state: delivery.state, code: delivery.reason.code };
+    log.info('postern.delivery', fields);
+    if (delivery.state === 'failed') log.alert(alerts.deliveryFailed, fields);
+    if (delivery.state === 'uncertain' && !resendsByItself(delivery, settings)) {
+      log.alert(alerts.deliveryUncertain, fields);
+    }
+  };
+
+  const postpone = async (job: Job, error: unknown): Promise<void> => {
+    const before = 'carrier' in job ? (job.carrier.carrier.postponed ?? 0) : 0;
+    if (before >= mostPostponed) throw error;
+    log.warn('postern.delivery.postponed', {
+      delivery: idOf(job),
+      times: before + 1,
+      error: String(error).slice(0, 300),
+    });
+    const carrier: Carrier =
+      'carrier' in job
+        ? { ...job.carrier, carrier: { ...job.carrier.carrier, postponed: before + 1 } }
+        : { ...carrierOf(job.fresh.id, 1, job.mail), carrier: { id: job.fresh.id, attempt: 1, postponed: 1 } };
+    const wait = Math.min(seconds(5) * 2 ** Math.min(before, 10), minutes(20)) * (1 + random() / 4);
+    await lanes.send(job.lane, carrier, wait / 1000);
+  };
+
+  return {
+    deliver: async (job) => {
+      try {
+        return await deliver(job);
+      } catch (error) {
+        // Storage or the vault does not answer, so nothing can be known or recorded now: the job waits, unspent.
+        await postpone(job, error);
+        return undefined;
+      }
+    },
+  };
+};
+
+const idOf = (job: Job): string => ('carrier' in job ? job.carrier.carrier.id : job.fresh.id);
+
+const mailOf = (job: Job): Mail | undefined => ('carrier' in job ? job.carrier.mail : job.mail);
+
+/** The work of a job whose delivery has no row; none where only the row would hold the mail. */
+const freshWork = (job: Job): Work | undefined => {
+  const mail = mailOf(job);
+  if (!mail) return undefined;
+  if ('fresh' in job) return { delivery: job.fresh, from: 'new', mail };
+  const id = parseId(job.carrier.carrier.id);
+  const [to] = mail.to;
+  if (id?.n === undefined || !to) return undefined;
+  return { delivery: newDelivery({ messageId: id.messageId, n: id.n, at: id.at, mail, to }), from: 'new', mail };
+};

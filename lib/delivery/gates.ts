@@ -1,0 +1,99 @@
+import { iso } from '../clock.ts';
+import type { Settings } from '../settings/schema.ts';
+import type { Delivery, Reason } from './delivery.ts';
+import type { State } from './states.ts';
+
+/** What a parked delivery may wait for: an event of the relay or the limit, or just a time. */
+export const waits = ['time', 'pause', 'relay', 'limit'] as const;
+export type WaitsFor = (typeof waits)[number];
+
+/** A unit of the 24-hour limit that a mail holds while it is handed over. */
+export interface HeldUnit {
+  /** The relay refused the mail: the unit is free again. Never called where the outcome is unknown. */
+  giveBack(): Promise<void>;
+}
+
+export type Verdict =
+  /** `note` is kept with the delivery, e.g. which override let it pass. */
+  | { pass: true; note?: string; unit?: HeldUnit }
+  | { stop: Extract<State, 'suppressed' | 'expired' | 'failed'>; reason: Reason }
+  | { park: WaitsFor; until?: number; reason: Reason };
+
+export interface GateContext {
+  settings: Settings;
+  now: number;
+  /** Set in a dry run: nothing may be counted or stored. */
+  dryRun?: boolean;
+}
+
+/**
+ * One named check that may stop a delivery. It rejects when it cannot know, and then the delivery waits: a failing
+ * look-up never sends.
+ */
+export interface Gate {
+  name: string;
+  /** Costs no storage operation as a rule, so it is also asked before a connection is waited for. */
+  free: boolean;
+  check(delivery: Delivery, context: GateContext): Promise<Verdict>;
+}
+
+export const pass: Verdict = { pass: true };
+
+/** Stops mail that nobody needs any more: a code that has run out, a note of last week. */
+export const expired: Gate = {
+  name: 'expired',
+  free: true,
+  check: async (delivery, { now }) =>
+    now < Date.parse(delivery.expiresAt)
+      ? pass
+      : {
+          stop: 'expired',
+          reason: { code: 'expired', gate: 'expired', detail: `Not handed over before ${delivery.expiresAt}.` },
+        },
+};
+
+/** Holds mail that the producer asked to send later. */
+export const notBefore: Gate = {
+  name: 'not-before',
+  free: true,
+  check: async ({ notBefore: start }, { now }) => {
+    if (start === undefined || Date.parse(start) <= now) return pass;
+    return {
+      park: 'time',
+      until: Date.parse(start),
+      reason: {
+        code: 'not-before',
+        gate: 'not-before',
+        detail: `The producer asked to send it at ${iso(Date.parse(start))}.`,
+      },
+    };
+  },
+};
+
+export interface GateResult {
+  gate: string;
+  verdict: Verdict;
+}
+
+/**
+ * Asks the gates in order until one does not let the delivery pass.
+ * @returns the verdict that stopped it, or all notes and the unit of the limit that it now holds
+ */
+export const askGates = async (
+  gates: readonly Gate[],
+  delivery: Delivery,
+  context: GateContext,
+): Promise<{ stopped: Exclude<Verdict, { pass: true }> } | { notes: string[]; unit?: HeldUnit }> => {
+  const notes: string[] = [];
+  let unit: HeldUnit | undefined;
+  for (const gate of gates) {
+    const verdict = await gate.check(delivery, context);
+    if (!('pass' in verdict)) {
+      await unit?.giveBack();
+      return { stopped: verdict };
+    }
+    if (verdict.note) notes.push(verdict.note);
+    unit = verdict.unit ?? unit;
+  }
+  return unit ? { notes, unit } : { notes };
+};

@@ -1,0 +1,245 @@
+import type { TableClient, TableEntityResult } from '@azure/data-tables';
+import type { Mail } from '../message/contract.ts';
+import { groupCommit } from '../storage/group-commit.ts';
+import { ifFound, isConflict, isMissing, isStale } from '../storage/table.ts';
+import type { Delivery } from './delivery.ts';
+import {
+  type DeliveryKey,
+  keyOfDelivery,
+  newestFirst,
+  parseId,
+  partitionOf,
+  recipientPartition,
+  rowPrefixOf,
+} from './id.ts';
+import { isFinal } from './states.ts';
+
+/** A delivery with its row's version, and the mail itself where the row holds it. */
+export interface Stored {
+  delivery: Delivery;
+  etag: string;
+  /** Kept for as long as the delivery may still be handed over or sent again. */
+  mail?: Mail | undefined;
+  /** The queue message as it came, where it was refused or could not be processed. */
+  original?: string | undefined;
+  /** Who made the last write: tells one's own write from another's after a lost answer. */
+  writer: string;
+}
+
+export interface Page<T> {
+  items: T[];
+  /** Pass back to go on; absent at the end. */
+  next?: string | undefined;
+}
+
+/** What the list by recipient shows of a delivery. */
+export interface Summary {
+  id: string;
+  messageId: string;
+  state: Delivery['state'];
+  kind: Delivery['kind'];
+  to: string;
+  subject: string;
+  acceptedAt: string;
+  changedAt: string;
+  reason: Delivery['reason'];
+}
+
+export const summaryOf = (it: Delivery): Summary => ({
+  id: it.id,
+  messageId: it.messageId,
+  state: it.state,
+  kind: it.kind,
+  to: it.to.address,
+  subject: it.subject,
+  acceptedAt: it.acceptedAt,
+  changedAt: it.changedAt,
+  reason: it.reason,
+});
+
+export interface Filter {
+  /** Milliseconds, inclusive. */
+  since?: number | undefined;
+  until?: number | undefined;
+  state?: Delivery['state'] | undefined;
+  kind?: Delivery['kind'] | undefined;
+}
+
+/**
+ * The rows of all deliveries. Four verbs write: `open` (insert) and `move` (update of the version that was read) say
+ * `undefined` where somebody else was first; `index` makes a delivery findable by its recipient; `forget` ages out.
+ */
+export interface Ledger {
+  open(delivery: Delivery, writer: string, mail?: Mail, original?: string): Promise<Stored | undefined>;
+  move(stored: Stored, delivery: Delivery, writer: string, mail?: Mail): Promise<Stored | undefined>;
+  index(delivery: Delivery): Promise<void>;
+  read(deliveryId: string): Promise<Stored | undefined>;
+  ofMessage(messageId: string): Promise<Stored[]>;
+  byTime(filter: Filter, size: number, after?: string): Promise<Page<Summary>>;
+  byRecipient(address: string, filter: Filter, size: number, after?: string): Promise<Page<Summary>>;
+}
+
+export const ledger = (deliveries: TableClient, recipients: TableClient): Ledger => {
+  const write = groupCommit(deliveries);
+  const writeIfFirst = async (stored: Omit<Stored, 'etag'>, etag?: string): Promise<Stored | undefined> => {
+    const entity = toEntity(stored);
+    try {
+      return { ...stored, etag: await write(etag ? { entity, etag } : { entity }) };
+    } catch (error) {
+      if (!isConflict(error) && !isStale(error) && !isMissing(error)) throw error;
+      // An answer may get lost after the service has written; the client's own repetition then meets its first try.
+      const present = await readRow(deliveries, entity);
+      return present?.writer === stored.writer && present.delivery.changedAt === stored.delivery.changedAt
+        ? present
+        : undefined;
+    }
+  };
+
+  return {
+    open: (delivery, writer, mail, original) => writeIfFirst({ delivery, writer, mail, original }),
+    move: ({ etag, original }, delivery, writer, mail) => writeIfFirst({ delivery, writer, mail, original }, etag),
+    index: async (delivery) => {
+      await recipients.upsertEntity(indexRow(delivery), 'Replace');
+    },
+    read: async (deliveryId) => readRow(deliveries, keyOfDelivery(deliveryId)),
+    ofMessage: async (messageId) => {
+      const partitionKey = partitionOf(parseId(messageId)?.at ?? 0);
+      const prefix = rowPrefixOf(messageId);
+      const rows = deliveries.listEntities<Row>({
+        queryOptions: {
+          filter: `PartitionKey eq '${partitionKey}' and RowKey ge '${prefix}' and RowKey lt '${prefix}~'`,
+        },
+      });
+      const found: Stored[] = [];
+      for await (const row of rows) found.push(fromEntity(row));
+      return found;
+    },
+    byTime: async (filter, size, after) =>
+      page<SummaryRow, Summary>(deliveries, timeFilter(filter), size, after, (row) => JSON.parse(row.summary)),
+    byRecipient: async (address, filter, size, after) => {
+      const span = [
+        `PartitionKey eq '${recipientPartition(address)}'`,
+        ...(filter.until === undefined ? [] : [`RowKey ge '${newestFirst(filter.until)}'`]),
+        ...(filter.since === undefined ? [] : [`RowKey lt '${newestFirst(filter.since - 1)}'`]),
+        ...(filter.kind ? [`kind eq '${filter.kind}'`] : []),
+      ];
+      const found = await page<SummaryRow, Summary>(recipients, span.join(' and '), size, after, (row) =>
+        JSON.parse(row.summary),
+      );
+      // What is not final there may have moved on since: the row itself knows.
+      const items = await Promise.all(
+        found.items.map(async (item) => {
+          if (isFinal(item.state)) return item;
+          const present = await readRow(deliveries, keyOfDelivery(item.id));
+          return present ? summaryOf(present.delivery) : item;
+        }),
+      );
+      return { items: filter.state ? items.filter((item) => item.state === filter.state) : items, next: found.next };
+    },
+  };
+};
+
+/** What lists read. */
+interface SummaryRow {
+  partitionKey: string;
+  rowKey: string;
+  summary: string;
+}
+
+type Chunked = 'data' | 'mail' | 'original';
+
+interface Row extends SummaryRow {
+  writer: string;
+  [chunk: `${Chunked}${number}`]: string;
+}
+
+/** A string property holds 32 Ki UTF-16 units at most, so long ones are cut. */
+const chunk = 32_000;
+
+const toEntity = ({ delivery, writer, mail, original }: Omit<Stored, 'etag'>) => ({
+  ...keyOfDelivery(delivery.id),
+  state: delivery.state,
+  kind: delivery.kind,
+  summary: JSON.stringify(summaryOf(delivery)),
+  writer,
+  ...chunks('data', JSON.stringify(delivery)),
+  ...(mail ? chunks('mail', JSON.stringify(mail)) : {}),
+  ...(original ? chunks('original', original) : {}),
+});
+
+const chunks = (name: Chunked, text: string): Record<string, string> =>
+  Object.fromEntries(
+    Array.from({ length: Math.ceil(text.length / chunk) }, (_, i) => [
+      `${name}${i}`,
+      text.slice(i * chunk, (i + 1) * chunk),
+    ]),
+  );
+
+const joined = (row: Row, name: Chunked): string => {
+  const parts: string[] = [];
+  for (let i = 0; ; i++) {
+    const part = row[`${name}${i}`];
+    if (part === undefined) return parts.join('');
+    parts.push(part);
+  }
+};
+
+const fromEntity = (row: TableEntityResult<Row>): Stored => {
+  const mail = joined(row, 'mail');
+  return {
+    delivery: JSON.parse(joined(row, 'data')) as Delivery,
+    etag: row.etag,
+    writer: row.writer,
+    mail: mail ? (JSON.parse(mail) as Mail) : undefined,
+    original: joined(row, 'original') || undefined,
+  };
+};
+
+const readRow = async (table: TableClient, key: DeliveryKey): Promise<Stored | undefined> => {
+  const row = await ifFound(table.getEntity<Row>(key.partitionKey, key.rowKey));
+  return row && fromEntity(row);
+};
+
+const indexRow = (delivery: Delivery) => ({
+  partitionKey: recipientPartition(delivery.to.address),
+  rowKey: keyOfDelivery(delivery.id).rowKey,
+  kind: delivery.kind,
+  summary: JSON.stringify(summaryOf(delivery)),
+});
+
+const timeFilter = ({ since, until, state, kind }: Filter): string =>
+  [
+    ...(until === undefined
+      ? [`PartitionKey ge '0'`]
+      : [`PartitionKey ge '${partitionOf(until)}'`, `RowKey ge '${newestFirst(until)}'`]),
+    ...(since === undefined
+      ? []
+      : [`PartitionKey le '${partitionOf(since)}'`, `RowKey lt '${newestFirst(since - 1)}'`]),
+    ...(state ? [`state eq '${state}'`] : []),
+    ...(kind ? [`kind eq '${kind}'`] : []),
+  ].join(' and ');
+
+/** Service pages read for one page of ours: a filter that matches little must not run through the whole history. */
+const mostServicePages = 5;
+
+async function page<R extends object, T>(
+  table: TableClient,
+  filter: string,
+  size: number,
+  after: string | undefined,
+  toItem: (row: TableEntityResult<R>) => T,
+): Promise<Page<T>> {
+  const queryOptions = { filter, select: ['partitionKey', 'rowKey', 'summary'] };
+  const items: T[] = [];
+  let next = after;
+  for (let read = 0; read < mostServicePages && items.length < size; read++) {
+    const pages = table
+      .listEntities<R>({ queryOptions })
+      .byPage({ maxPageSize: size - items.length, ...(next ? { continuationToken: next } : {}) });
+    const { value: rows } = await pages.next();
+    items.push(...(rows ?? []).map(toItem));
+    next = rows?.continuationToken;
+    if (!next) break;
+  }
+  return { items, next };
+}
