@@ -78,8 +78,8 @@ const queryParameters = (route: AnyRoute, schemaOf: SchemaOf): Json[] => {
 };
 
 const properties = (schema: z.ZodType | undefined, schemaOf: SchemaOf) => {
-  const made = schema ? schemaOf(schema, 'input') : {};
-  return { properties: (made['properties'] ?? {}) as Json, required: (made['required'] ?? []) as string[] };
+  const made: { properties?: Json; required?: string[] } = schema ? schemaOf(schema, 'input') : {};
+  return { properties: made.properties ?? {}, required: made.required ?? [] };
 };
 
 const requestBody = (route: AnyRoute, schemaOf: SchemaOf): Json => {

@@ -77,7 +77,8 @@ export const effectiveSender = ({ kind, from, replyTo, settings }: Asked): Effec
     const own = settings.replyTo.address ? named(settings.replyTo.address, settings.replyTo.name) : undefined;
     const concealed = traitsOf(kind).shareMail && settings.replyTo.always && (user.from ?? user.replyTo) !== undefined;
     if (concealed && own) return { replyTo: own, why: 'reply-settings-concealed' };
-    if (concealed && shown.why === 'from-user') return { replyTo: house, why: 'reply-from-concealed' };
+    if (concealed && !sameMailbox(shown.from.address, house.address))
+      return { replyTo: house, why: 'reply-from-concealed' };
     if (concealed) return { why: 'reply-none' };
     if (user.replyTo) {
       return { replyTo: named(user.replyTo.address, user.replyTo.name || settings.replyTo.name), why: 'reply-user' };
