@@ -7,19 +7,13 @@ import type { Log } from '../log.ts';
 import { commandExists } from '../relay/command.ts';
 import type { SecretStore } from '../storage/secrets.ts';
 import { type Change, difference } from './difference.ts';
-import { type Draft, invalidSettings, readDraft } from './draft.ts';
+import { invalidSettings, readDraft } from './draft.ts';
 import { checkPrecondition, etagOf, type Precondition, revisionOf } from './etag.ts';
 import { refuseUnlessMaster } from './master.ts';
 import { type Circumstances, refusalsOf, type Warning, warningsOf } from './rules.ts';
 import type { Settings } from './schema.ts';
-import {
-  type SealedName,
-  type SecretReferences,
-  sealedNames,
-  sealedSecrets,
-  sealOf,
-  withSecretStates,
-} from './seal.ts';
+import { type SealedName, sealedNames, sealedSecrets, withSecretStates } from './seal.ts';
+import { refuseMistaken, settingsSecrets } from './secrets.ts';
 import {
   type HistoryEntry,
   readHistory,
