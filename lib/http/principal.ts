@@ -8,6 +8,8 @@ export const appRoles = {
   Send: 'Mail.Send',
 } as const satisfies Record<Role, string>;
 
+export const roles = Object.keys(appRoles) as readonly Role[];
+
 const schemas = 'http://schemas.xmlsoap.org/ws/2005/05/identity/claims';
 const roleClaims = ['roles', 'http://schemas.microsoft.com/ws/2008/06/identity/claims/role'];
 const idClaims = ['oid', 'http://schemas.microsoft.com/identity/claims/objectidentifier'];
@@ -41,7 +43,7 @@ export const principalOf = (headers: Headers): Principal | undefined => {
     id,
     name: first(nameClaims) ?? id,
     ...(email && { email }),
-    roles: (Object.keys(appRoles) as Role[]).filter((role) => granted.includes(appRoles[role])),
+    roles: roles.filter((role) => granted.includes(appRoles[role])),
   };
 };
 

@@ -1,0 +1,94 @@
+import { describe, expect, test } from 'vitest';
+import { auditRoutes } from '../../functions/http/audit.ts';
+import { auditLog } from '../../lib/audit/audit.ts';
+import { days } from '../../lib/clock.ts';
+import { ask } from '../helpers/http.ts';
+import { ownStorage } from '../helpers/storage.ts';
+
+const stack = async () => {
+  const { azure } = await ownStorage();
+  let now = Date.UTC(2026, 10, 22, 12);
+  const audit = auditLog({ table: azure.table('audit'), clock: { now: () => now } });
+  const record = (subject: string, detail = {}) =>
+    audit.record({ actor: { id: 'u-1', name: 'ana@example.com' }, action: 'do-not-email.add', subject, detail });
+  const pass = (ms: number) => {
+    now += ms;
+  };
+  return { audit, record, pass, route: auditRoutes(audit)[0]! };
+};
+
+describe('the audit log', () => {
+  test('tells who did what, newest first, over the days', async () => {
+    const { audit, record, pass } = await stack();
+    for (const subject of ['one', 'two', 'three', 'four']) {
+      await record(subject, { reason: 'asked', count: 1 });
+      pass(days(0.4));
+    }
+    const { entries, next } = await audit.list({ limit: 10 });
+    expect(entries.map(({ subject }) => subject)).toEqual(['four', 'three', 'two', 'one']);
+    expect(next).toBeUndefined();
+    expect(entries[3]).toMatchObject({
+      at: '2026-11-22T12:00:00.000Z',
+      actor: { id: 'u-1', name: 'ana@example.com' },
+      action: 'do-not-email.add',
+      detail: { reason: 'asked', count: 1 },
+    });
+  });
+
+  test('is read page by page without gap or repeat, also among entries of one millisecond', async () => {
+    const { audit, record, pass } = await stack();
+    for (let n = 0; n < 7; n++) {
+      await record(`s${n}`);
+      if (n % 3 === 2) pass(days(1));
+    }
+    const all = (await audit.list({ limit: 100 })).entries.map(({ id }) => id);
+    const paged: string[] = [];
+    let after: Awaited<ReturnType<typeof audit.list>>['next'];
+    do {
+      const { entries, next } = await audit.list({ limit: 2, after });
+      expect(entries.length).toBeLessThanOrEqual(2);
+      paged.push(...entries.map(({ id }) => id));
+      after = next;
+    } while (after);
+    expect(new Set(all).size).toBe(7);
+    expect(paged).toEqual(all);
+  });
+
+  test('can be asked for one subject, whatever characters it has', async () => {
+    const { audit, record } = await stack();
+    await record("o'brien@example.com");
+    await record('other');
+    const { entries } = await audit.list({ limit: 10, subject: "o'brien@example.com" });
+    expect(entries.map(({ subject }) => subject)).toEqual(["o'brien@example.com"]);
+    expect((await audit.list({ limit: 10, subject: "x' or subject ne 'x" })).entries).toEqual([]);
+  });
+
+  test('cuts what is too long instead of failing what it records', async () => {
+    const { audit, record } = await stack();
+    await record('x'.repeat(40_000), { value: 'y'.repeat(40_000) });
+    const { entries } = await audit.list({ limit: 1 });
+    expect(entries[0]).toMatchObject({ subject: 'x'.repeat(1000), detail: { value: 'y'.repeat(1000) } });
+  });
+});
+
+describe('GET api/audit', () => {
+  test('pages by an opaque token', async () => {
+    const { record, route } = await stack();
+    for (const subject of ['a', 'b', 'c']) await record(subject);
+    const first = await ask(route, { path: '/api/audit?limit=2', as: ['Admin'] });
+    const { entries, next } = first.json as { entries: { id: string }[]; next: string };
+    const second = await ask(route, { path: `/api/audit?limit=2&after=${next}`, as: ['Admin'] });
+    const rest = second.json as { entries: { id: string }[]; next?: string };
+    expect(new Set([...entries, ...rest.entries].map(({ id }) => id)).size).toBe(3);
+    expect(rest.next).toBeUndefined();
+  });
+
+  test.each(['x', 'e30', '*', 'bnVsbA'])('refuses the token %s, which it has not given', async (token) => {
+    const { route } = await stack();
+    const answer = await ask(route, { path: `/api/audit?after=${token}`, as: ['Admin'] });
+    expect(answer).toMatchObject({
+      status: 400,
+      json: { faults: [{ path: 'after', reason: 'is not a continuation of this list' }] },
+    });
+  });
+});
