@@ -2,21 +2,21 @@ import { z } from 'zod';
 import { defaultSettings, settingsSchema } from './schema.ts';
 
 /** One setting, as a form or a table needs it. */
-export interface Field {
-  /** As in the JSON document, e.g. `smtp.auth.user`. */
-  path: string;
-  /** The heading that it stands under. */
-  group: string;
-  title: string;
-  description: string;
-  type: 'text' | 'number' | 'switch' | 'choice' | 'secret';
-  default: string | number | boolean;
-  choices?: string[];
-  min?: number;
-  max?: number;
-  /** Set where only this role may change it. */
-  role?: 'MasterAdmin';
-}
+export const fieldSchema = z
+  .object({
+    path: z.string().meta({ description: 'As in the JSON document, e.g. `smtp.auth.user`.' }),
+    group: z.string().meta({ description: 'The heading that it stands under.' }),
+    title: z.string(),
+    description: z.string(),
+    type: z.enum(['text', 'number', 'switch', 'choice', 'secret']),
+    default: z.union([z.string(), z.number(), z.boolean()]),
+    choices: z.array(z.string()).optional(),
+    min: z.number().optional(),
+    max: z.number().optional().meta({ description: 'Of a number the largest, of a text the most characters.' }),
+    role: z.literal('MasterAdmin').optional().meta({ description: 'Only this role may change it.' }),
+  })
+  .meta({ id: 'SettingsField' });
+export type Field = z.output<typeof fieldSchema>;
 
 interface Node {
   title: string;

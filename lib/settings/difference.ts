@@ -1,12 +1,16 @@
+import { z } from 'zod';
 import type { Settings } from './schema.ts';
 import { type SecretReferences, sealedNames, sealedSecrets } from './seal.ts';
 
-type Scalar = string | number | boolean;
+const scalar = z.union([z.string(), z.number(), z.boolean()]);
+type Scalar = z.output<typeof scalar>;
 
 /** One changed field. Of a secret only what happened to it is told. */
-export type Change =
-  | { path: string; from: Scalar; to: Scalar }
-  | { path: string; secret: 'set' | 'changed' | 'removed' };
+export const changeSchema = z.union([
+  z.object({ path: z.string(), from: scalar, to: scalar }),
+  z.object({ path: z.string(), secret: z.enum(['set', 'changed', 'removed']) }),
+]);
+export type Change = z.output<typeof changeSchema>;
 
 /** Every field with its path, secrets left out. */
 const leaves = (value: unknown, path: string, into: Map<string, Scalar>): Map<string, Scalar> => {

@@ -283,7 +283,7 @@ export type Settings = z.output<typeof settingsSchema>;
 
 const maskCharacters = /^[*•●∙·…]+$/u;
 const secretDraft = z
-  .union([z.string().max(4096), z.null(), secretState])
+  .union([z.string().max(4096), z.null(), z.strictObject(secretState.shape)])
   .optional()
   .refine((given) => typeof given !== 'string' || given === '' || !maskCharacters.test(given), {
     message: 'is a mask, not a secret; leave it out to keep the stored one, or give the secret itself',
