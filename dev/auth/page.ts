@@ -1,0 +1,65 @@
+import { type Person, people } from './people.ts';
+
+const escapeHtml = (text: string) => text.replace(/[&<>"']/g, (char) => `&#${char.charCodeAt(0)};`);
+
+const about: Record<keyof typeof people, string> = {
+  'master-admin': 'may do everything, secrets and OAuth included',
+  admin: 'may change settings and see all mail',
+  service: 'may put mail on its way, as a platform service does',
+};
+
+const choices = Object.entries(people)
+  .map(([who, { name }]) => {
+    const [title, hint] = [who.replace('-', ' '), about[who as keyof typeof people]];
+    return `<p><button name="who" value="${who}" aria-describedby="${who}-about">Sign in as ${title}</button>
+      <span id="${who}-about">${escapeHtml(name)}: ${hint}</span></p>`;
+  })
+  .join('\n');
+
+/** The sign-in page: plain HTML, works without script. */
+export const signInPage = (signedIn: Person | undefined, next: string): string => `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Sign in – Postern, local</title>
+<style>
+  :root { color-scheme: light dark; font: 1rem/1.5 system-ui, sans-serif; }
+  body { max-width: 38rem; margin: 2rem auto; padding: 0 1rem; }
+  button, input, select { font: inherit; padding: .4rem .8rem; }
+  button { min-width: 14rem; text-align: start; }
+  fieldset { margin: 1.5rem 0; }
+  label { display: block; margin: .5rem 0; }
+  :focus-visible { outline: 3px solid; outline-offset: 2px; }
+</style>
+</head>
+<body>
+<main>
+<h1>Sign in</h1>
+<p>This stands in for Microsoft Entra on your own machine. Nobody is asked for a password.</p>
+<p role="status">${signedIn ? `You are ${escapeHtml(signedIn.email ?? signedIn.name)} (${escapeHtml(signedIn.roles.join(', ') || 'no role')}).` : 'You are signed out.'}</p>
+<form method="post" action="/.auth/login">
+<input type="hidden" name="next" value="${escapeHtml(next)}">
+${choices}
+<p><button name="who" value="nobody">Sign out</button></p>
+</form>
+<form method="post" action="/.auth/login">
+<input type="hidden" name="next" value="${escapeHtml(next)}">
+<input type="hidden" name="who" value="custom">
+<fieldset>
+<legend>Somebody else</legend>
+<label>Name <input name="name" required maxlength="200" autocomplete="off"></label>
+<label>E-mail address <input name="email" type="email" maxlength="254" autocomplete="off"></label>
+<label>Role <select name="role">
+<option value="">none</option>
+<option>Mail.MasterAdmin</option>
+<option>Mail.Admin</option>
+<option>Mail.Send</option>
+</select></label>
+<button>Sign in with this name</button>
+</fieldset>
+</form>
+</main>
+</body>
+</html>
+`;
