@@ -113,5 +113,9 @@ export const merged = (known: Entry, more: Entry): Entry => {
   };
 };
 
-/** Whether a text could be a domain; used by the search only. */
+/** Whether a merged entry says more than the known one. */
+export const adds = (known: Entry, entry: Entry): boolean =>
+  !covers(known.scope, entry.scope) || entry.reason !== known.reason;
+
+/** A domain as keys have it; empty where the text is none. */
 export const asciiDomain = (text: string): string => domainToASCII(text.trim().replace(/^@/, '')).toLowerCase();

@@ -6,7 +6,7 @@ import { canonicalAddress } from '../message/address.ts';
 import type { Kind } from '../message/kinds.ts';
 import { ifFound, isConflict, isMissing, isStale } from '../storage/table.ts';
 import { domainEntries, domainsKept } from './domains.ts';
-import { covers, type Entry, isDomain, merged, type Request } from './entry.ts';
+import { adds, covers, type Entry, isDomain, merged, type Request } from './entry.ts';
 import { beforeOf, type Columns, columnsOf, entryOf, type Row, truthKey, versionKey } from './rows.ts';
 import { type Page, type Search, searchList } from './search.ts';
 import { bringViewsUpToDate } from './views.ts';
@@ -132,10 +132,6 @@ const additionOf = (asked: Entry, row: Row | undefined): Decision<Added> => {
   if (!adds(known, entry)) return { result: { entry: known, change: 'known' } };
   return { result: { entry, change: 'widened' }, write: replacing(row, entry, known) };
 };
-
-/** Whether a merged entry says more than the known one. */
-export const adds = (known: Entry, entry: Entry): boolean =>
-  !covers(known.scope, entry.scope) || entry.reason !== known.reason;
 
 const replacing = (row: Row, entry: Entry, before: Entry | undefined) => (table: TableClient) =>
   table.updateEntity({ ...truthKey(entry.address), ...columnsOf(entry, before) }, 'Replace', { etag: row.etag });

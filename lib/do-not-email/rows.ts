@@ -42,11 +42,14 @@ export const truthKey = (address: string): Key => {
 
 /** Where its copies for listing and searching are. */
 export const viewKeys = (address: string): readonly Key[] => [
-  { partitionKey: partitions.byAddress, rowKey: hex(address) },
-  { partitionKey: partitions.byDomain, rowKey: byDomainPrefix(domainOf(address)) + hex(localOf(address)) },
+  { partitionKey: partitions.byAddress, rowKey: fitting(hex(address)) },
+  { partitionKey: partitions.byDomain, rowKey: fitting(byDomainPrefix(domainOf(address)) + hex(localOf(address))) },
 ];
 
 export const byDomainPrefix = (domain: string): string => hex(domain) + at;
+
+/** Keys of very long addresses end in a hash: a key has at most 1,024 bytes, and goes through the request's address. */
+const fitting = (key: string) => (key.length <= 400 ? key : `${key.slice(0, 400)}-${sha256(key)}`);
 
 const localOf = (address: string) => address.slice(0, address.lastIndexOf('@'));
 

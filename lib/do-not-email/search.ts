@@ -56,4 +56,4 @@ function rangeOf({ prefix = '', domain }: Search): { partition: string; prefix: 
   return { partition: partitions.byDomain, prefix: byDomainPrefix(domain) + wanted };
 }
 
-const safe = (cursor: string) => cursor.replace(/[^0-9a-f]/g, '');
+const safe = (cursor: string) => cursor.replace(/[^0-9a-f-]/g, '');

@@ -1,0 +1,57 @@
+import { hours, minutes } from '../clock.ts';
+import type { Fault } from '../relay/outcome.ts';
+
+/** What a refused recipient does to the list, by setting. */
+export const bounceModes = ['off', 'suggest', 'add'] as const;
+export type BounceMode = (typeof bounceModes)[number];
+
+export interface BounceContext {
+  mode: BounceMode;
+  /** Whether the relay is open for mail. While it is not, refusals are our own trouble. */
+  relayOpen: boolean;
+  /** Refusals of recipients lately, as `recentRefusals` keeps them, this one included. */
+  refusals: readonly Refusal[];
+  now: number;
+}
+
+export interface Refusal {
+  address: string;
+  /** Milliseconds since 1970. */
+  at: number;
+}
+
+/** So many different addresses refused within the time look like a fault of ours, and nobody is put on the list. */
+export const burst = { addresses: 10, within: minutes(10) } as const;
+
+/** For how long refusals are kept to tell a burst. */
+export const refusalsKept = hours(1);
+
+export type BounceVerdict = { act: 'add' | 'suggest' } | { act: 'nothing'; because: string };
+
+/**
+ * Whether an address that the relay refused goes on the list. Only a permanent refusal of this very recipient counts:
+ * a 5xx reply to RCPT TO with an addressing status (5.1.x, RFC 3463 section 3.2) that says that the mailbox or its
+ * domain is not there. 5.1.7 and 5.1.8 are about the sender. A relay's own fault can look like this for everybody at
+ * once, and would then empty the address book; so not while the relay is closed, and not in a burst.
+ */
+export const onRefusal = (fault: Fault, { mode, relayOpen, refusals, now }: BounceContext): BounceVerdict => {
+  if (mode === 'off') return nothing('switched off');
+  if (!namesTheRecipient(fault)) return nothing('the refusal is not about the address');
+  if (!relayOpen) return nothing('the relay is not open');
+  const recent = refusals.filter(({ at }) => now - at < burst.within).map(({ address }) => address);
+  if (new Set(recent).size >= burst.addresses) return nothing('many addresses are refused at once');
+  return { act: mode };
+};
+
+const nothing = (because: string): BounceVerdict => ({ act: 'nothing', because });
+
+const namesTheRecipient = ({ class: kind, phase, code, enhanced }: Fault): boolean =>
+  kind === 'recipient' &&
+  phase === 'rcpt' &&
+  code !== undefined &&
+  code >= 500 &&
+  /^5\.1\.(?:1|2|3|6|10)$/.test(enhanced ?? '');
+
+/** The refusals with one more, and without those too old to matter. */
+export const recentRefusals = (refusals: readonly Refusal[], refused: Refusal): Refusal[] =>
+  [...refusals, refused].filter(({ at }) => refused.at - at < refusalsKept).slice(-200);
