@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto';
 import type { TokenSource } from '../oauth/tokens.ts';
 import type { Settings } from '../settings/schema.ts';
-import { type SecretName, secretNames } from '../storage/secrets.ts';
+import { secretNames } from '../storage/secrets.ts';
 import { RelayFailure } from './failure.ts';
 import type { Credentials } from './smtp.ts';
 
 export interface CredentialSources {
   /** A secret that fits the present settings; `undefined` where none is stored or its seal does not fit. */
-  secret(name: SecretName): Promise<string | undefined>;
+  secret(name: typeof secretNames.smtpPassword): Promise<string | undefined>;
   tokens: TokenSource;
 }
 
@@ -24,7 +24,7 @@ export const credentialsOf = async (
   const password = await secret(secretNames.smtpPassword);
   if (password === undefined) {
     const cause = Object.assign(new Error('No SMTP password is stored for this server and user'), { code: 'ENOAUTH' });
-    throw new RelayFailure('auth', false, cause);
+    throw new RelayFailure('auth', 'no', cause);
   }
   return { method: 'basic', user: auth.user, password };
 };

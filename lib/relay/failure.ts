@@ -10,17 +10,19 @@ export interface FailureDetail extends Error {
   timeoutType?: string;
 }
 
+export type HandedOver = 'no' | 'partly' | 'whole';
+
 /** A hand-over that did not come to an end, with what only the dialogue itself can know. */
 export class RelayFailure extends Error {
   readonly phase: Phase;
   /**
-   * Whether the whole mail, the final dot included, may have left this machine without any reply to it. Only then is
-   * the outcome unknown: a server may not take a mail before it has seen the dot (RFC 5321 section 4.1.1.4).
+   * How much of the mail may have left this machine without any reply to it. `whole` includes the final dot: only then
+   * is the outcome unknown, since a server may not take a mail before it has seen the dot (RFC 5321 section 4.1.1.4).
    */
-  readonly handedOver: boolean;
+  readonly handedOver: HandedOver;
   override readonly cause: FailureDetail;
 
-  constructor(phase: Phase, handedOver: boolean, cause: FailureDetail) {
+  constructor(phase: Phase, handedOver: HandedOver, cause: FailureDetail) {
     super(cause.message, { cause });
     this.name = 'RelayFailure';
     this.phase = phase;

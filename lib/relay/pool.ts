@@ -120,7 +120,7 @@ const isGivenUp = (error: Error): boolean =>
 /** What a promise came to, as a value. @throws RelayFailure where the signal fires first */
 const settled = (promise: Promise<Session>, signal: AbortSignal): Promise<unknown> =>
   new Promise((resolve, reject) => {
-    const stop = () => reject(new RelayFailure('connect', false, givenUp(signal)));
+    const stop = () => reject(new RelayFailure('connect', 'no', givenUp(signal)));
     signal.addEventListener('abort', stop, { once: true });
     promise
       .catch((error: unknown) => error)

@@ -4,7 +4,7 @@ import SMTPConnection, {
   type SMTPConnectionCustomAuthContext,
   type SMTPConnectionOptions,
 } from 'nodemailer/lib/smtp-connection';
-import { type FailureDetail, givenUp, RelayFailure } from './failure.ts';
+import { type FailureDetail, givenUp, type HandedOver, RelayFailure } from './failure.ts';
 import type { Phase } from './outcome.ts';
 
 export interface Server {
@@ -82,7 +82,7 @@ export const openSession = async (
   });
   // An idle connection may fail at any time; the steps below listen for themselves.
   connection.on('error', () => undefined);
-  await step<void>(connection, signal, (error) => new RelayFailure(openingPhase(connection, error), false, error), {
+  await step<void>(connection, signal, (error) => new RelayFailure(openingPhase(connection, error), 'no', error), {
     start: (done) => connection.connect((error) => done(error ?? null)),
   });
   return sessionOver(connection);
@@ -95,7 +95,7 @@ const sessionOver = (connection: SMTPConnection): Session => ({
     return connection.destroyed || !socket || !socket.writable || socket.readableEnded;
   },
   login: (credentials, signal) =>
-    step<void>(connection, signal, (error) => new RelayFailure('auth', false, error), {
+    step<void>(connection, signal, (error) => new RelayFailure('auth', 'no', error), {
       start: (done) => {
         // nodemailer skips the login silently where AUTH is not offered; the mail would then go as a stranger's.
         if (!connection.allowsAuth) {
@@ -108,8 +108,7 @@ const sessionOver = (connection: SMTPConnection): Session => ({
   send: (envelope, message, signal) => {
     const body = bodyOf(message, connection);
     const failure = (error: FailureDetail) => {
-      const handedOver = body.complete && error.responseCode === undefined;
-      return new RelayFailure(sendingPhase(error, body), handedOver, error);
+      return new RelayFailure(sendingPhase(error, body), handedOver(error, body), error);
     };
     return step<Taken>(connection, signal, failure, {
       start: (done) =>
@@ -121,12 +120,12 @@ const sessionOver = (connection: SMTPConnection): Session => ({
     });
   },
   reset: (signal) =>
-    step<void>(connection, signal, (error) => new RelayFailure('mail', false, error), {
+    step<void>(connection, signal, (error) => new RelayFailure('mail', 'no', error), {
       start: (done) => connection.reset((error) => done(error)),
     }),
   probe: async (sender, recipient, signal) => {
     const replies: { phase: 'mail' | 'rcpt'; reply: string }[] = [];
-    await step<void>(connection, signal, (error) => new RelayFailure(replies.length ? 'rcpt' : 'mail', false, error), {
+    await step<void>(connection, signal, (error) => new RelayFailure(replies.length ? 'rcpt' : 'mail', 'no', error), {
       start: (done) =>
         connection.login({ method: 'PROBE', options: { sender, recipient, replies } }, (error) => done(error)),
     });
@@ -271,6 +270,11 @@ function openingPhase(connection: SMTPConnection, error: FailureDetail): Phase {
   const socket = connection._socket;
   // With `ssl` the handshake belongs to connecting: a TCP connection that stands is waiting for TLS.
   return socket instanceof TLSSocket && socket.remoteAddress ? 'tls' : 'connect';
+}
+
+function handedOver(error: FailureDetail, body: Body): HandedOver {
+  if (error.responseCode !== undefined || !body.started) return 'no';
+  return body.complete ? 'whole' : 'partly';
 }
 
 const commandPhase: Record<string, Phase> = { 'MAIL FROM': 'mail', 'RCPT TO': 'rcpt' };

@@ -37,3 +37,15 @@ export const smtpSettings = (smtp: SmtpSettings, connections = 3): Settings =>
     smtp: { host: 'localhost', security: 'none', ...(smtp as object) },
     limit: { connections },
   });
+
+/** A token source that hands out `first`, and `second` when asked to renew; it counts how often it was asked to. */
+export const tokens = (user: string, first: string, second = first) => {
+  const source = {
+    renewals: 0,
+    accessToken: async (how?: { renew?: boolean }) => {
+      if (how?.renew) source.renewals += 1;
+      return { user, token: source.renewals > 0 ? second : first };
+    },
+  };
+  return source;
+};
