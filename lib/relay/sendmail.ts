@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { Submission } from '../message/submission.ts';
 import type { Settings } from '../settings/schema.ts';
@@ -31,11 +31,12 @@ export const submitByCommand = async (
   const child = spawn(command.path, ['-i', '-f', mail.envelopeFrom, '--', mail.to.address], {
     env,
     stdio: ['pipe', 'ignore', 'pipe'],
+    detached: true, // a process group of its own, so that what the command itself has started ends with it
   });
   // From its end of input on the command may have taken the mail, whatever becomes of it afterwards.
   let handedOver: HandedOver = 'no';
   let words = '';
-  const stop = () => child.kill('SIGKILL');
+  const stop = () => killGroup(child);
   signal.addEventListener('abort', stop, { once: true });
   if (signal.aborted) stop();
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
@@ -57,6 +58,10 @@ export const submitByCommand = async (
     signal.removeEventListener('abort', stop);
   }
 };
+
+function killGroup({ pid, exitCode }: ChildProcess): void {
+  if (pid !== undefined && exitCode === null) process.kill(-pid, 'SIGKILL');
+}
 
 /** The error that Node gives for a command that is not there, with the sentence that says where it was looked for. */
 export const notThere = (reason: string): RelayFailure =>
