@@ -12,7 +12,10 @@ import { ask, logLines, publicUrl } from './http.ts';
  */
 export const assertClosed = async (routes: readonly AnyRoute[], declaredPublic: readonly string[]): Promise<void> => {
   const isPublic = ({ access }: AnyRoute) => access === 'public';
-  expect(routes.filter(isPublic).map(told).sort().join('\n')).toBe([...declaredPublic].sort().join('\n'));
+  const found = routes.filter(isPublic).map(told);
+  const byMistake = found.filter((it) => !declaredPublic.includes(it));
+  expect(byMistake, `public without being declared so: ${byMistake}`).toEqual([]);
+  expect(found.sort()).toEqual([...declaredPublic].sort());
   for (const route of routes.filter((it) => !isPublic(it))) {
     const path = `/${route.path.replaceAll(/\{[^}]*\}/g, 'x')}`;
     expect(route.access.length, `${told(route)} names the roles that may`).toBeGreaterThan(0);
