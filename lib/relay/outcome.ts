@@ -1,3 +1,5 @@
+import type { RemedyKey } from './remedies.ts';
+
 /**
  * What a hand-over to the relay came to. The class decides who is at fault and so what happens next:
  *
@@ -29,9 +31,25 @@ export type Phase =
   | 'accept'
   | 'spawn';
 
+/**
+ * The phases before the relay hears of any mail. What goes wrong there says nothing of the mail, so that it never costs
+ * one an attempt (law 4), whatever its class.
+ */
+export const beforeMail: ReadonlySet<Phase> = new Set<Phase>([
+  'token',
+  'dns',
+  'connect',
+  'greeting',
+  'ehlo',
+  'tls',
+  'auth',
+]);
+
 export interface Fault {
   class: FaultClass;
   phase: Phase;
+  /** Id of the row of knowledge that decided: of `replies`, `transportFaults`, `exits` or `tokenFaults`. */
+  rule: string;
   /** SMTP reply code, e.g. 550; absent where no reply came. */
   code?: number | undefined;
   /** Enhanced status code (RFC 3463), e.g. `5.7.139`. */
@@ -41,9 +59,18 @@ export interface Fault {
   /** Milliseconds that the relay, or what is known of it, asks to wait. */
   retryAfter?: number | undefined;
   /** Key of the remedy text, see `remedies.ts`. */
-  remedy?: string | undefined;
+  remedy?: RemedyKey | undefined;
   /** For faults that look temporary and are not for long: attempts after which the class becomes `cappedTo`. */
-  cap?: { attempts: number; to: FaultClass } | undefined;
+  cap?: Cap | undefined;
+  /** A sender fault that concerns this From address alone: mail from another address may go on. */
+  scope?: 'from' | undefined;
+  /** The relay knows the recipient's address to be bad (RCPT, 5.1.x): a candidate for suppression. */
+  suppressible?: true | undefined;
+}
+
+export interface Cap {
+  attempts: number;
+  to: FaultClass;
 }
 
 export interface Accepted {
