@@ -19,8 +19,10 @@ const sentence = (text: string, at: number): string => {
   return `The text ${what} at line ${line}, column ${column}.`;
 };
 
-const token =
-  /[\t\n\r ]*(?:([{}[\],:])|("(?:[^"\\\p{Cc}]|[\x7f-\x9f]|\\(?:["\\/bfnrt]|u[\da-fA-F]{4}))*")|(-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null))/uy;
+const space = /[\t\n\r ]*/y;
+const sign = /[{}[\],:]/y;
+const literal = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null/y;
+const escaped = /\\(?:["\\/bfnrt]|u[\da-fA-F]{4})/y;
 
 type Wanted = 'value' | 'value or ]' | 'name' | 'name or }' | ':' | ', or end' | 'end';
 
@@ -31,27 +33,47 @@ function faultAt(text: string): number {
   let at = 0;
   const afterValue = (): Wanted => (open.length === 0 ? 'end' : ', or end');
   while (true) {
-    token.lastIndex = at;
-    const found = token.exec(text);
-    const begin = at + (/^[\t\n\r ]*/.exec(text.slice(at, at + 10_000))?.[0].length ?? 0);
-    if (!found) return begin;
-    const [all, sign, string] = found;
-    if (sign === undefined) {
-      if (string !== undefined && (wanted === 'name' || wanted === 'name or }')) wanted = ':';
-      else if (wanted === 'value' || wanted === 'value or ]') wanted = afterValue();
-      else return begin;
-    } else if ((sign === '{' || sign === '[') && (wanted === 'value' || wanted === 'value or ]')) {
-      open.push(sign);
-      wanted = sign === '{' ? 'name or }' : 'value or ]';
-    } else if (sign === ':' && wanted === ':') wanted = 'value';
-    else if (sign === ',' && wanted === ', or end') wanted = open.at(-1) === '{' ? 'name' : 'value';
-    else if (closes(sign, wanted, open.at(-1))) {
+    at = endOf(space, text, at) ?? at;
+    const isString = text[at] === '"';
+    const end = isString ? endOfString(text, at) : (endOf(sign, text, at) ?? endOf(literal, text, at));
+    if (end === undefined) return at;
+    const token = text.slice(at, at + 1);
+    const takesValue = wanted === 'value' || wanted === 'value or ]';
+    if (isString && (wanted === 'name' || wanted === 'name or }')) wanted = ':';
+    else if (isString || !'{}[],:'.includes(token)) {
+      if (!takesValue) return at;
+      wanted = afterValue();
+    } else if ((token === '{' || token === '[') && takesValue) {
+      open.push(token);
+      wanted = token === '{' ? 'name or }' : 'value or ]';
+    } else if (token === ':' && wanted === ':') wanted = 'value';
+    else if (token === ',' && wanted === ', or end') wanted = open.at(-1) === '{' ? 'name' : 'value';
+    else if (closes(token, wanted, open.at(-1))) {
       open.pop();
       wanted = afterValue();
-    } else return begin;
-    at += all.length;
+    } else return at;
+    at = end;
   }
 }
+
+const endOf = (pattern: RegExp, text: string, at: number): number | undefined => {
+  pattern.lastIndex = at;
+  return pattern.test(text) ? pattern.lastIndex : undefined;
+};
+
+/** By hand, since a pattern would run out of stack on a string of megabytes. */
+const endOfString = (text: string, begin: number): number | undefined => {
+  let at = begin + 1;
+  while (at < text.length) {
+    const char = text.charCodeAt(at);
+    if (char === 0x22) return at + 1;
+    if (char < 0x20) return undefined;
+    const end: number | undefined = char === 0x5c ? endOf(escaped, text, at) : at + 1;
+    if (end === undefined) return undefined;
+    at = end;
+  }
+  return undefined;
+};
 
 const closes = (sign: string, wanted: Wanted, open: '{' | '[' | undefined): boolean =>
   (sign === '}' && open === '{' && (wanted === ', or end' || wanted === 'name or }')) ||
