@@ -36,10 +36,11 @@ export const memoryRow = <T>(
       if (becomes === 'refused') throw new Error('503 from the storage');
       if (etag !== held?.etag) return undefined;
       version += 1;
-      held = structuredClone({ value, etag: `v${version}` });
+      const written = `v${version}`;
+      held = structuredClone({ value, etag: written });
       await turn();
       if (becomes === 'answer lost') throw new Error('the connection to the storage broke');
-      return `v${version}`;
+      return written;
     },
   };
 };
