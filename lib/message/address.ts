@@ -9,7 +9,8 @@ import { hasControl } from './text.ts';
  * @returns the address with an ASCII domain in lower case (IDNA), or the reason why it is not one.
  */
 export const parseAddress = (text: string): { address: string } | { reason: string } => {
-  const trimmed = text.trim();
+  // Before all checks: some characters become a semicolon, a space or a letter of ASCII by it, e.g. U+037E.
+  const trimmed = text.normalize('NFC').trim();
   if (trimmed === '') return { reason: 'is empty' };
   if (hasControl(text)) return { reason: 'has a line break or control character' };
   if (/\s/u.test(trimmed)) return { reason: 'has a space' };
@@ -17,7 +18,7 @@ export const parseAddress = (text: string): { address: string } | { reason: stri
   if (/["<>()[\]\\:]/.test(trimmed)) return { reason: 'has quotes, brackets or a colon; give the bare address' };
   const at = trimmed.lastIndexOf('@');
   if (at < 1 || trimmed.indexOf('@') !== at) return { reason: 'is not of the form name@domain' };
-  const local = trimmed.slice(0, at).normalize('NFC');
+  const local = trimmed.slice(0, at);
   const domain = domainToASCII(trimmed.slice(at + 1)).toLowerCase();
   if (Buffer.byteLength(local) > 64) return { reason: 'has more than 64 bytes before the @' };
   if (local.startsWith('.') || local.endsWith('.') || local.includes('..')) return { reason: 'has a misplaced dot' };
@@ -44,4 +45,5 @@ export const emailAddress = z
  * The form in which two spellings of one mailbox are equal: lower case, NFC, ASCII domain. For look-ups and hashes
  * only; mail is sent to the address as given, since a local part may be case-sensitive (RFC 5321 section 2.4).
  */
-export const canonicalAddress = (address: string): string => address.trim().normalize('NFC').toLowerCase();
+export const canonicalAddress = (address: string): string =>
+  address.trim().normalize('NFC').toLowerCase().normalize('NFC');
