@@ -30,9 +30,8 @@ export type BounceVerdict = { act: 'add' | 'suggest' } | { act: 'nothing'; becau
 
 /**
  * Whether an address that the relay refused goes on the list. Only a permanent refusal of this very recipient counts:
- * a 5xx reply to RCPT TO with an addressing status (5.1.x, RFC 3463 section 3.2) that says that the mailbox or its
- * domain is not there. 5.1.7 and 5.1.8 are about the sender. A relay's own fault can look like this for everybody at
- * once, and would then empty the address book; so not while the relay is closed, and not in a burst.
+ * a 5xx reply to RCPT TO with an addressing status (5.1.x, RFC 3463 section 3.2). A relay's own fault can look like this
+ * for everybody at once, and would then empty the address book; so not while the relay is closed, and not in a burst.
  */
 export const onRefusal = (fault: Fault, { mode, relayOpen, refusals, now }: BounceContext): BounceVerdict => {
   if (mode === 'off') return nothing('switched off');
@@ -45,12 +44,9 @@ export const onRefusal = (fault: Fault, { mode, relayOpen, refusals, now }: Boun
 
 const nothing = (because: string): BounceVerdict => ({ act: 'nothing', because });
 
-const namesTheRecipient = ({ class: kind, phase, code, enhanced }: Fault): boolean =>
-  kind === 'recipient' &&
-  phase === 'rcpt' &&
-  code !== undefined &&
-  code >= 500 &&
-  /^5\.1\.(?:1|2|3|6|10)$/.test(enhanced ?? '');
+/** The table of replies says which of them do; here only the phase is made sure of. */
+const namesTheRecipient = ({ class: kind, phase, suppressible }: Fault): boolean =>
+  kind === 'recipient' && phase === 'rcpt' && suppressible === true;
 
 /** The refusals with one more, and without those too old to matter. */
 export const recentRefusals = (refusals: readonly Refusal[], refused: Refusal): Refusal[] =>
