@@ -1,0 +1,35 @@
+import { once } from 'node:events';
+import { createRequire } from 'node:module';
+import { connect } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
+
+export interface AzuriteOptions {
+  folder: string;
+  ports: { blob: number; queue: number; table: number };
+  /** Serve TLS and take the tokens of the managed identity (`--oauth basic`). */
+  tls?: { cert: string; key: string };
+}
+
+/** Azurite in this process, which it takes over: it reads the command line and ends by itself on SIGTERM. */
+export const startAzurite = async ({ folder, ports, tls }: AzuriteOptions): Promise<object> => {
+  process.argv.push(
+    ...['--location', folder, '--silent', '--loose', '--skipApiVersionCheck', '--disableTelemetry'],
+    ...['--blobPort', String(ports.blob), '--queuePort', String(ports.queue), '--tablePort', String(ports.table)],
+    ...(tls ? ['--oauth', 'basic', '--cert', tls.cert, '--key', tls.key] : []),
+  );
+  createRequire(import.meta.url)('azurite/dist/src/azurite.js');
+  for (const port of Object.values(ports)) while (!(await listens(port))) await delay(50);
+  return {};
+};
+
+async function listens(port: number): Promise<boolean> {
+  const socket = connect(port, '127.0.0.1');
+  try {
+    await once(socket, 'connect');
+    return true;
+  } catch {
+    return false;
+  } finally {
+    socket.destroy();
+  }
+}

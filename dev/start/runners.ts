@@ -1,0 +1,36 @@
+import type { GateOptions } from '../auth/gate.ts';
+import type { HostOptions } from '../host/host.ts';
+import type { IdentityOptions } from '../identity/server.ts';
+import type { MailOptions } from '../mail.ts';
+import type { VaultOptions } from '../vault/server.ts';
+import type { AzuriteOptions } from './azurite.ts';
+
+interface Running {
+  /** Absent where the part ends by itself on SIGTERM. */
+  close?(): Promise<void>;
+}
+
+export interface RunnerOptions {
+  azurite: AzuriteOptions;
+  vault: VaultOptions;
+  identity: IdentityOptions;
+  mail: MailOptions;
+  host: HostOptions;
+  gate: GateOptions;
+}
+
+export type Runner = keyof RunnerOptions;
+
+/** How each kind of part begins, loaded only in the process that runs it. Resolves when it is ready to serve. */
+export const runners: { [R in Runner]: (options: RunnerOptions[R]) => Promise<Running> } = {
+  azurite: async (options) => (await import('./azurite.ts')).startAzurite(options),
+  vault: async (options) => (await import('../vault/server.ts')).startVault(options),
+  identity: async (options) => (await import('../identity/server.ts')).startIdentity(options),
+  mail: async (options) => (await import('../mail.ts')).startMail(options),
+  host: async (options) => {
+    const host = await (await import('../host/host.ts')).startHost(options);
+    if (host.loadError) throw new Error(`The app could not be loaded: ${host.loadError.message}`);
+    return host;
+  },
+  gate: async (options) => (await import('../auth/gate.ts')).startGate(options),
+};

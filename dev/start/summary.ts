@@ -1,0 +1,38 @@
+import { relative } from 'node:path';
+import { smtpUser } from './parts.ts';
+import type { Stack } from './plan.ts';
+
+/** What the start prints when all is up: one table of addresses. */
+export const summary = (stack: Stack): string => {
+  const { ports, outsideMail, outsideStorage } = stack;
+  const at = (port: number, path = '') => `http://localhost:${port}${path}`;
+  const rows: [string, string][] = [
+    ['Portal and API', at(ports.portal)],
+    ['Sign in', `${at(ports.portal, '/.auth/login')}  as master admin, admin or service`],
+    ['  or with a token', `Authorization: Bearer $MASTER_ADMIN_TOKEN, $ADMIN_TOKEN, $SERVICE_TOKEN of the env file`],
+    ...(outsideMail
+      ? ([['Mail server', `${outsideMail.host}:${outsideMail.port} (yours)`]] as [string, string][])
+      : ([
+          ['Inbox', at(ports.inbox)],
+          [
+            'SMTP',
+            `localhost:${ports.smtp}  TLS ${ports.smtps}, STARTTLS ${ports.startTls}, as Exchange ${ports.exchange}`,
+          ],
+          ['  user', `${smtpUser.name} / ${smtpUser.password}`],
+        ] as [string, string][])),
+    outsideStorage
+      ? ['Storage', /AccountName=([^;]+)/.exec(outsideStorage)?.[1] ?? 'yours']
+      : ['Azurite', `blob ${ports.blob}, queue ${ports.queue}, table ${ports.table}`],
+    ['Key Vault stand-in', `https://localhost:${ports.vault}`],
+    ['Functions hosts', stack.hosts.map((name) => at(ports[name])).join('  ')],
+    ['For other programs', `set -a; . ${relative(process.cwd(), stack.folder)}/env`],
+  ];
+  const width = Math.max(...rows.map(([name]) => name.length));
+  return [
+    '',
+    ...rows.map(([name, value]) => `  ${name.padEnd(width)}  ${value}`),
+    '',
+    '  Ctrl-C ends it. State is kept; --fresh begins anew.',
+    '',
+  ].join('\n');
+};
