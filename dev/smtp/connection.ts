@@ -87,6 +87,11 @@ export class ScriptedConnection extends SMTPConnection {
     return this._closed || this._closing || this._socket.destroyed;
   }
 
+  /** Without the tenth of a second in which smtp-server waits for a client that talks too soon. */
+  override init(): void {
+    this._setListeners(() => this.connectionReady());
+  }
+
   override send(code: number, data?: string | string[] | null, context?: string | false): void {
     const answer = this.#answer;
     this.#answer = undefined;

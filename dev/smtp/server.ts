@@ -224,6 +224,7 @@ const serverOptions = (listener: Listener, options: SmtpOptions<string>): SMTPSe
     authOptional: asExchange || !requireAuth,
     allowInsecureAuth: !requireAuth,
     disableReverseLookup: true,
+    hideENHANCEDSTATUSCODES: false,
     logger: false,
     // Longer than the longest delay of a fault, so that only the client's own time-outs end a wait.
     socketTimeout: 660_000,
