@@ -40,10 +40,11 @@ export interface Acceptance {
   fromQueue(lane: Lane, body: unknown, arrival: Arrival): Promise<void>;
   /**
    * Accepts a message over HTTP: durable when it returns.
+   * @param owner the caller's id, who may ask for it later
    * @param holdBack seconds for which the caller wants to try it first; the queue goes on only after that
    * @throws PosternError `key-reused`
    */
-  overHttp(mail: Mail, holdBack?: number): Promise<Accepted>;
+  overHttp(mail: Mail, owner: string, holdBack?: number): Promise<Accepted>;
 }
 
 /** The host gives up on a message after this many deliveries; must be `maxDequeueCount` of host.json. */
@@ -146,19 +147,19 @@ export const acceptance = (parts: Parts): Acceptance => {
     }
   };
 
-  const splitStored = async ({ split: { messageId }, blob }: Split): Promise<void> => {
+  const splitStored = async ({ split: { messageId, owner }, blob }: Split): Promise<void> => {
     const mail = mailSchema.parse(await content.get(blob));
-    await splitMessage(messageId, parseId(messageId)?.at ?? clock.now(), mail);
+    await splitMessage(messageId, parseId(messageId)?.at ?? clock.now(), mail, owner);
   };
 
   /** One carrier for each recipient who has none that got through yet. Harmless to repeat from any point. */
-  const splitMessage = async (messageId: string, at: number, mail: Mail): Promise<void> => {
-    const deliveries = mail.to.map((to, n) => newDelivery({ messageId, n, at, mail, to }));
+  const splitMessage = async (messageId: string, at: number, mail: Mail, owner?: string): Promise<void> => {
+    const deliveries = mail.to.map((to, n) => newDelivery({ messageId, n, at, mail, to, owner }));
     await openQueued(deliveries);
     const rows = new Map((await ledger.ofMessage(messageId)).map(({ delivery }) => [delivery.id, delivery.state]));
     const waiting = deliveries.filter(({ id }) => (rows.get(id) ?? 'queued') === 'queued');
     await inSteps(waiting, async (delivery) => {
-      await lanes.send(laneOf(mail.kind), carrierOf(delivery.id, 1, { ...mail, to: [delivery.to] }));
+      await lanes.send(laneOf(mail.kind), carrierOf(delivery.id, 1, { ...mail, to: [delivery.to] }, owner));
     });
   };
 
@@ -166,7 +167,7 @@ export const acceptance = (parts: Parts): Acceptance => {
     await Promise.all(deliveries.map((delivery) => ledger.open(delivery, parts.newWriter())));
   };
 
-  const overHttp = async (mail: Mail, holdBack = 0): Promise<Accepted> => {
+  const overHttp = async (mail: Mail, owner: string, holdBack = 0): Promise<Accepted> => {
     const own = newMessageId(clock.now());
     let messageId = own;
     if (mail.key !== undefined) {
@@ -184,22 +185,22 @@ export const acceptance = (parts: Parts): Acceptance => {
         messageId = claimed.messageId;
       }
     }
-    return await enqueue(messageId, mail, holdBack);
+    return await enqueue(messageId, mail, owner, holdBack);
   };
 
-  const enqueue = async (messageId: string, mail: Mail, holdBack: number): Promise<Accepted> => {
+  const enqueue = async (messageId: string, mail: Mail, owner: string, holdBack: number): Promise<Accepted> => {
     const at = parseId(messageId)?.at ?? clock.now();
     const light = await content.lighten(mail, messageId);
-    const deliveries = light.to.map((to, n) => newDelivery({ messageId, n, at, mail: light, to }));
+    const deliveries = light.to.map((to, n) => newDelivery({ messageId, n, at, mail: light, to, owner }));
     const lane = laneOf(mail.kind);
     const [first, ...others] = deliveries;
     let sent: { remove(): Promise<void> };
     if (first && others.length === 0) {
-      sent = await lanes.send(lane, carrierOf(first.id, 1, light), holdBack);
+      sent = await lanes.send(lane, carrierOf(first.id, 1, light, owner), holdBack);
     } else {
       const blob = messageBlobOf(messageId);
       await content.put(blob, light);
-      sent = await lanes.send(lane, { v: 1, split: { messageId }, blob } satisfies Split, holdBack);
+      sent = await lanes.send(lane, { v: 1, split: { messageId, owner }, blob } satisfies Split, holdBack);
     }
     // Only now, so that a row always has somebody who brings it on.
     await openQueued(deliveries);

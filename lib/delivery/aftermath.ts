@@ -37,6 +37,10 @@ export const aftermathOf = (delivery: Delivery, outcome: Outcome, circumstances:
     return { move: { to: 'sent', at: now, by, reason, set: settled(delivery, outcome, true) } };
   }
   const cls = capped(delivery, outcome);
+  if (cls === 'sender' && isOwnSenderOnly(delivery, outcome, circumstances)) {
+    const reason = reasonOf(outcome, 'sender-refused');
+    return { move: { ...refusal(delivery, reason), at: now, by, set: settled(delivery, outcome, true) } };
+  }
   if (cls === 'unknown') return unknown(delivery, outcome, circumstances);
   if (cls === 'temporary') return retry(delivery, outcome, circumstances);
   if (cls === 'recipient' || cls === 'message') {
@@ -57,6 +61,10 @@ export const aftermathOf = (delivery: Delivery, outcome: Outcome, circumstances:
     park: until === undefined ? { waitsFor } : { waitsFor, until },
   };
 };
+
+/** Whether the relay refuses just this mail's From, a user's, while mail in the settings' own name goes on. */
+export const isOwnSenderOnly = (delivery: Delivery, fault: Fault, { settings }: { settings: Settings }): boolean =>
+  fault.scope === 'from' && delivery.from !== undefined && delivery.from.address !== settings.from.address;
 
 /** `failed`, unless an earlier attempt may have brought the mail there. */
 export const refusal = (delivery: Delivery, reason: Reason): { to: 'failed' | 'uncertain'; reason: Reason } =>

@@ -18,6 +18,8 @@ export const carrier = z.strictObject({
     attempt: z.int().min(1),
     /** How often storage trouble has put it back, for the growing wait. */
     postponed: z.int().min(0).optional(),
+    /** The service that posted the message, where there may be no row yet. */
+    owner: z.string().max(128).optional(),
   }),
   /** The mail for this one recipient, where the row does not hold it. */
   mail: mail.optional(),
@@ -28,6 +30,7 @@ export type Carrier = z.output<typeof carrier>;
 export const split = z.strictObject({
   v: z.literal(1),
   split: z.strictObject({
+    owner: z.string().max(128).optional(),
     messageId: z.string().refine((id) => parseId(id)?.n === undefined && parseId(id), 'is not a message id'),
   }),
   /** The mail with all recipients, in a blob of the container `content`. */
@@ -64,8 +67,8 @@ export const queueLanes = (queue: (name: string) => QueueClient): Lanes => ({
   },
 });
 
-export const carrierOf = (id: string, attempt: number, content?: Mail): Carrier => ({
+export const carrierOf = (id: string, attempt: number, content?: Mail, owner?: string): Carrier => ({
   v: 1,
-  carrier: { id, attempt },
+  carrier: owner === undefined ? { id, attempt } : { id, attempt, owner },
   ...(content ? { mail: content } : {}),
 });

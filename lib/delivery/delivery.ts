@@ -53,6 +53,8 @@ export interface Delivery {
   to: Mailbox;
   subject: string;
   key?: string | undefined;
+  /** The service that posted it; absent for what came by the queue, which does not say who put it there. */
+  owner?: string | undefined;
   ref?: Record<string, string> | undefined;
   acceptedAt: string;
   changedAt: string;
@@ -92,12 +94,13 @@ export interface Newcomer {
   /** The message as the producer gave it; its other recipients do not matter here. */
   mail: Mail;
   to: Mailbox;
+  owner?: string | undefined;
 }
 
 const maxTrail = 60;
 
 /** A delivery before its first row. */
-export const newDelivery = ({ messageId, n, at, mail, to }: Newcomer): Delivery => {
+export const newDelivery = ({ messageId, n, at, mail, to, owner }: Newcomer): Delivery => {
   const traits = traitsOf(mail.kind);
   return {
     id: deliveryIdOf(messageId, n),
@@ -107,6 +110,7 @@ export const newDelivery = ({ messageId, n, at, mail, to }: Newcomer): Delivery 
     to,
     subject: traits.confidential ? '(not kept)' : mail.subject,
     key: mail.key,
+    owner,
     ref: mail.ref,
     acceptedAt: iso(at),
     changedAt: iso(at),

@@ -5,7 +5,8 @@ import type { Log } from '../log.ts';
 import type { Content, Mail } from '../message/contract.ts';
 import type { KindClass, Lane } from '../message/kinds.ts';
 import type { Submission } from '../message/submission.ts';
-import type { Outcome } from '../relay/outcome.ts';
+import { beforeMail, type Outcome } from '../relay/outcome.ts';
+import type { SettingsRoom } from '../settings/room.ts';
 import type { Settings } from '../settings/schema.ts';
 import { type Aftermath, aftermathOf, refusal, resendsByItself } from './aftermath.ts';
 import { type Carrier, carrierOf, type Lanes } from './carrier.ts';
@@ -46,7 +47,7 @@ export interface DeskParts {
   lanes: Lanes;
   parking: Parking;
   content: ContentStore;
-  settings: { current(): Promise<Settings> };
+  settings: Pick<SettingsRoom, 'current' | 'refresh'>;
   relay: DeskRelay;
   watch: Watch;
   gates: readonly Gate[];
@@ -144,6 +145,10 @@ export const deliveryDesk = (parts: DeskParts): Desk => {
     return { delivery, from: delivery.state, stored: known, mail };
   };
 
+  /** A test mail tests what was saved last, not what this process remembers. */
+  const settingsFor = ({ kind }: Delivery): Promise<Settings> =>
+    kind === 'test' ? parts.settings.refresh() : parts.settings.current();
+
   const declareDead = async (known: Stored, mail: Mail | undefined, writer: string): Promise<Stored | undefined> => {
     const { delivery } = known;
     const reason: Reason = {
@@ -157,7 +162,7 @@ export const deliveryDesk = (parts: DeskParts): Desk => {
 
   /** Gates, a connection, the gates again, claim, hand-over, record. */
   const attempt = async (work: Work, writer: string): Promise<Delivery | 'somebody-else'> => {
-    const settings = await parts.settings.current();
+    const settings = await settingsFor(work.delivery);
     const early = await askGates(freeGates, work.delivery, { settings, now: clock.now() });
     if ('stopped' in early) return await stop(work, early.stopped, writer);
 
@@ -185,13 +190,31 @@ export const deliveryDesk = (parts: DeskParts): Desk => {
         await unit?.giveBack();
         return 'somebody-else';
       }
-      outcome = await relay.submit(mail, settings);
+      outcome = await handOver(mail, settings);
       if (outcome.class !== 'accepted' && outcome.class !== 'unknown') await unit?.giveBack();
       await watch.after(outcome, seen, settings);
     } finally {
       release();
     }
     return await record(claimed, outcome, settings, work.mail, writer);
+  };
+
+  /** What keeps the mail from being handed over at all, such as a vault without an answer, is no unknown outcome. */
+  const handOver = async (mail: Submission, settings: Settings): Promise<Outcome> => {
+    const start = clock.now();
+    try {
+      return beforeTheMail(await relay.submit(mail, settings));
+    } catch (error) {
+      log.error('postern.relay.unreached', { error: String(error).slice(0, 300) });
+      const reply = 'What the login needs could not be had; the mail was not handed over.';
+      return {
+        class: 'connection',
+        phase: 'token',
+        rule: 'login-data-unavailable',
+        reply,
+        milliseconds: clock.now() - start,
+      };
+    }
   };
 
   const claim = (work: Work, mail: Submission, notes: string[], writer: string): Promise<Stored | undefined> => {
@@ -330,5 +353,10 @@ const freshWork = (job: Job): Work | undefined => {
   const id = parseId(job.carrier.carrier.id);
   const [to] = mail.to;
   if (id?.n === undefined || !to) return undefined;
-  return { delivery: newDelivery({ messageId: id.messageId, n: id.n, at: id.at, mail, to }), from: 'new', mail };
+  const { owner } = job.carrier.carrier;
+  return { delivery: newDelivery({ messageId: id.messageId, n: id.n, at: id.at, mail, to, owner }), from: 'new', mail };
 };
+
+/** What is refused for the time being before the relay hears of any mail is a fault of the connection (law 4). */
+const beforeTheMail = (outcome: Outcome): Outcome =>
+  outcome.class === 'temporary' && beforeMail.has(outcome.phase) ? { ...outcome, class: 'connection' } : outcome;

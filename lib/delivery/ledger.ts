@@ -1,4 +1,4 @@
-import type { TableClient, TableEntityResult } from '@azure/data-tables';
+import { odata, type TableClient, type TableEntityResult } from '@azure/data-tables';
 import type { Mail } from '../message/contract.ts';
 import { groupCommit } from '../storage/group-commit.ts';
 import { ifFound, isConflict, isMissing, isStale } from '../storage/table.ts';
@@ -43,6 +43,7 @@ export interface Summary {
   acceptedAt: string;
   changedAt: string;
   reason: Delivery['reason'];
+  ref?: Delivery['ref'];
 }
 
 export const summaryOf = (it: Delivery): Summary => ({
@@ -55,6 +56,7 @@ export const summaryOf = (it: Delivery): Summary => ({
   acceptedAt: it.acceptedAt,
   changedAt: it.changedAt,
   reason: it.reason,
+  ref: it.ref,
 });
 
 export interface Filter {
@@ -63,6 +65,8 @@ export interface Filter {
   until?: number | undefined;
   state?: Delivery['state'] | undefined;
   kind?: Delivery['kind'] | undefined;
+  /** Only what this service posted. */
+  owner?: string | undefined;
 }
 
 /**
@@ -122,6 +126,7 @@ export const ledger = (deliveries: TableClient, recipients: TableClient): Ledger
         ...(filter.until === undefined ? [] : [`RowKey ge '${newestFirst(filter.until)}'`]),
         ...(filter.since === undefined ? [] : [`RowKey lt '${newestFirst(filter.since - 1)}'`]),
         ...(filter.kind ? [`kind eq '${filter.kind}'`] : []),
+        ...(filter.owner ? [odata`owner eq ${filter.owner}`] : []),
       ];
       const found = await page<SummaryRow, Summary>(recipients, span.join(' and '), size, after, (row) =>
         JSON.parse(row.summary),
@@ -160,6 +165,7 @@ const toEntity = ({ delivery, writer, mail, original }: Omit<Stored, 'etag'>) =>
   ...keyOfDelivery(delivery.id),
   state: delivery.state,
   kind: delivery.kind,
+  ...(delivery.owner ? { owner: delivery.owner } : {}),
   summary: JSON.stringify(summaryOf(delivery)),
   writer,
   ...chunks('data', JSON.stringify(delivery)),
@@ -204,10 +210,11 @@ const indexRow = (delivery: Delivery) => ({
   partitionKey: recipientPartition(delivery.to.address),
   rowKey: keyOfDelivery(delivery.id).rowKey,
   kind: delivery.kind,
+  ...(delivery.owner ? { owner: delivery.owner } : {}),
   summary: JSON.stringify(summaryOf(delivery)),
 });
 
-const timeFilter = ({ since, until, state, kind }: Filter): string =>
+const timeFilter = ({ since, until, state, kind, owner }: Filter): string =>
   [
     ...(until === undefined
       ? [`PartitionKey ge '0'`]
@@ -217,6 +224,7 @@ const timeFilter = ({ since, until, state, kind }: Filter): string =>
       : [`PartitionKey le '${partitionOf(since)}'`, `RowKey lt '${newestFirst(since - 1)}'`]),
     ...(state ? [`state eq '${state}'`] : []),
     ...(kind ? [`kind eq '${kind}'`] : []),
+    ...(owner ? [odata`owner eq ${owner}`] : []),
   ].join(' and ');
 
 /** Service pages read for one page of ours: a filter that matches little must not run through the whole history. */

@@ -28,13 +28,15 @@ export const waitingStates = ['queued', 'deferred', 'parked'] as const satisfies
 export type Verb = 'resend' | 'cancel' | 'mark-sent';
 
 const afterWaiting: State[] = ['submitting', 'deferred', 'parked', 'suppressed', 'failed', 'expired'];
+/** `uncertain` for one that may have arrived by an earlier attempt: a stop now does not tell what happened then. */
+const fromWaiting: State[] = [...afterWaiting, 'uncertain'];
 
 /** What the engine may do by itself. */
 const moves: Record<State | 'new', readonly State[]> = {
   new: ['queued', ...afterWaiting],
-  queued: afterWaiting,
-  deferred: afterWaiting,
-  parked: afterWaiting,
+  queued: fromWaiting,
+  deferred: fromWaiting,
+  parked: fromWaiting,
   submitting: ['sent', 'failed', 'deferred', 'parked', 'uncertain'],
   // A late result of the attempt that was given up, or one more attempt by setting.
   uncertain: ['submitting', 'parked', 'deferred', 'uncertain', 'sent', 'failed'],

@@ -1,0 +1,216 @@
+import { z } from 'zod';
+import type { Acceptance, Accepted } from '../../lib/delivery/accept.ts';
+import { carrierOf } from '../../lib/delivery/carrier.ts';
+import type { Delivery } from '../../lib/delivery/delivery.ts';
+import type { Desk } from '../../lib/delivery/desk.ts';
+import { parseId } from '../../lib/delivery/id.ts';
+import type { Keys } from '../../lib/delivery/keys.ts';
+import { type Filter, type Ledger, summaryOf } from '../../lib/delivery/ledger.ts';
+import { isFinal, states } from '../../lib/delivery/states.ts';
+import { PosternError } from '../../lib/errors.ts';
+import { continuation, continuationOf, pageLimit } from '../../lib/http/paging.ts';
+import { type AnyRoute, type Call, type Principal, type Reply, route } from '../../lib/http/route.ts';
+import { emailAddress } from '../../lib/message/address.ts';
+import { type Mail, mail, queueBody } from '../../lib/message/contract.ts';
+import { kindNames, laneOf } from '../../lib/message/kinds.ts';
+import { delivery, deliverySummary } from './delivery-schema.ts';
+
+interface Needs {
+  acceptance: Acceptance;
+  desk: Desk;
+  ledger: Ledger;
+  keys: Keys;
+}
+
+/** 10 MB of content in Base64, and room for the rest. */
+const maxBody = 16 * 1024 * 1024;
+
+const when = z.iso.datetime({ offset: true }).transform((text) => Date.parse(text));
+
+const listQuery = z.object({
+  since: when.optional(),
+  until: when.optional(),
+  state: z.enum(states).optional(),
+  kind: z.enum([...kindNames, 'unknown']).optional(),
+  to: emailAddress.optional(),
+  key: z.string().min(1).max(256).optional(),
+  limit: pageLimit(200, 50),
+  after: continuation(z.string().max(900)).optional(),
+});
+
+/** The contract's whole body as on the queue, or what stands under `mail` alone. */
+const posted = z.union([queueBody, mail.transform((it) => ({ v: 1 as const, mail: it }))]);
+
+export const messageRoutes = (needs: Needs): AnyRoute[] => [
+  route({
+    name: 'postMessage',
+    method: 'POST',
+    path: 'api/messages',
+    access: ['Send'],
+    summary: 'Accept a message for delivery; with `Prefer: wait=N`, try it at once and answer with the outcome.',
+    body: posted,
+    maxBody,
+    answers: {
+      200: {
+        description: 'Settled within the time given by `Prefer`.',
+        schema: z.object({ id: z.string(), deliveries: z.array(delivery) }),
+      },
+      202: {
+        description: 'Accepted; ask at `Location` what became of it.',
+        schema: z.object({ id: z.string(), deliveries: z.array(deliverySummary) }),
+      },
+    },
+    handle: (call) => post(needs, call as Call<unknown, unknown, z.output<typeof posted>>),
+  }),
+  route({
+    name: 'listMessages',
+    method: 'GET',
+    path: 'api/messages',
+    access: ['Admin', 'Send'],
+    summary: 'What became of mails, newest first: by time, by recipient (`to`) or by idempotency key.',
+    query: listQuery,
+    answers: {
+      200: {
+        description: 'Deliveries, and `next` where there may be more: give it as `after`.',
+        schema: z.object({ items: z.array(deliverySummary), next: z.string().optional() }),
+      },
+    },
+    handle: ({ query, principal }) => list(needs, query, ownerFor(principal)),
+  }),
+  route({
+    name: 'readMessage',
+    method: 'GET',
+    path: 'api/messages/{id}',
+    access: ['Admin', 'Send'],
+    summary: 'One message with each of its deliveries and every attempt.',
+    params: z.object({ id: z.string().max(64) }),
+    answers: {
+      200: { description: 'The message.', schema: z.object({ id: z.string(), deliveries: z.array(delivery) }) },
+    },
+    handle: async ({ params, principal }) => {
+      const parsed = parseId(params.id);
+      const rows = parsed ? await needs.ledger.ofMessage(parsed.messageId) : [];
+      const owner = ownerFor(principal);
+      const deliveries = rows
+        .map((row) => row.delivery)
+        .filter((it) => parsed?.n === undefined || it.id === params.id)
+        .filter((it) => owner === undefined || it.owner === undefined || it.owner === owner);
+      if (!parsed || deliveries.length === 0) {
+        throw new PosternError(
+          'not-found',
+          'There is no such message. It may not have been accepted yet, or it has aged out.',
+        );
+      }
+      return { status: 200, body: { id: parsed.messageId, deliveries } };
+    },
+  }),
+];
+
+/** A service sees what it posted itself; an admin sees all. */
+const ownerFor = (principal: Principal | undefined): string | undefined =>
+  principal?.roles.some((role) => role !== 'Send') ? undefined : (principal?.id ?? '');
+
+const list = async (
+  { ledger, keys }: Needs,
+  query: z.output<typeof listQuery>,
+  owner: string | undefined,
+): Promise<Reply> => {
+  const { to, key, limit, after, ...span } = query;
+  if (key !== undefined) return await byKey({ ledger, keys }, key, owner);
+  const filter: Filter = { ...span, owner };
+  const page = to ? await ledger.byRecipient(to, filter, limit, after) : await ledger.byTime(filter, limit, after);
+  return { status: 200, body: { items: page.items, ...(page.next && { next: continuationOf(page.next) }) } };
+};
+
+/** Whoever knows the key may ask: a message that came by the queue has no other owner. */
+const byKey = async (
+  { ledger, keys }: Pick<Needs, 'ledger' | 'keys'>,
+  key: string,
+  owner: string | undefined,
+): Promise<Reply> => {
+  const messageId = await keys.find(key);
+  const rows = messageId ? await ledger.ofMessage(messageId) : [];
+  const items = rows
+    .map((row) => row.delivery)
+    .filter((it) => owner === undefined || it.owner === undefined || it.owner === owner)
+    .map(summaryOf);
+  return { status: 200, body: { items } };
+};
+
+const post = async (
+  needs: Needs,
+  { body, headers, principal }: Call<unknown, unknown, z.output<typeof posted>>,
+): Promise<Reply> => {
+  const message = withKey(body.mail, headers.get('idempotency-key'));
+  const wait = preferredWait(headers.get('prefer'));
+  const owner = principal?.id ?? '';
+  if (wait === undefined) return pending(await needs.acceptance.overHttp(message, owner));
+  const accepted = await needs.acceptance.overHttp(message, owner, wait + holdBack);
+  const settled = accepted.replayed ? accepted.deliveries : await tryNow(needs, accepted, message, wait);
+  if (!settled.every(({ state }) => isFinal(state))) return pending({ ...accepted, deliveries: settled }, wait);
+  if (!accepted.replayed) await accepted.settled();
+  return {
+    status: 200,
+    headers: { location: `/api/messages/${accepted.messageId}`, 'preference-applied': `wait=${wait}` },
+    body: { id: accepted.messageId, deliveries: settled },
+  };
+};
+
+/** Seconds that the queue waits longer than the caller, so that it does not meet the attempt under way. */
+const holdBack = 5;
+/** The platform's front end ends a request after 230 s; and a caller that waits for long is better off asking later. */
+const longestWait = 60;
+/** A caller with many recipients is not waiting for a code to arrive. */
+const mostAtOnce = 10;
+
+/**
+ * Brings the deliveries to the desk in this invocation. Their carriers are on the queue already, held back, and go on
+ * if this process dies; the claim lets only one of both hand a mail over.
+ */
+const tryNow = async (needs: Needs, accepted: Accepted, message: Mail, wait: number): Promise<Delivery[]> => {
+  if (accepted.deliveries.length > mostAtOnce) return accepted.deliveries;
+  const lane = laneOf(message.kind);
+  const attempts = accepted.deliveries.map(async (it) => {
+    const one = { ...message, to: [it.to] };
+    return (await needs.desk.deliver({ lane, carrier: carrierOf(it.id, it.attempt + 1, one, it.owner) })) ?? it;
+  });
+  const patience = AbortSignal.timeout(wait * 1000);
+  const impatient = new Promise<undefined>((resolve) => patience.addEventListener('abort', () => resolve(undefined)));
+  return await Promise.all(
+    attempts.map(async (attempt, i) => {
+      // Whatever is under way goes on after the answer; a failure is settled by the carrier.
+      attempt.catch(() => undefined);
+      return (await Promise.race([attempt, impatient])) ?? (accepted.deliveries[i] as Delivery);
+    }),
+  );
+};
+
+const pending = ({ messageId, deliveries }: Accepted, wait?: number): Reply => ({
+  status: 202,
+  headers: {
+    location: `/api/messages/${messageId}`,
+    ...(wait === undefined ? {} : { 'preference-applied': `wait=${wait}` }),
+  },
+  body: { id: messageId, deliveries: deliveries.map(summaryOf) },
+});
+
+/** The header field `Idempotency-Key` (draft-ietf-httpapi-idempotency-key-header) and `mail.key` are one thing. */
+const withKey = (message: Mail, header: string | null): Mail => {
+  if (header === null) return message;
+  const key = header.replace(/^"(.*)"$/, '$1');
+  if (message.key !== undefined && message.key !== key) {
+    throw new PosternError('invalid-request', 'The Idempotency-Key header and mail.key differ; give one of them.', {
+      faults: [{ path: 'mail.key', reason: 'differs from the Idempotency-Key header' }],
+    });
+  }
+  const checked = mail.safeParse({ ...message, key });
+  if (checked.success) return checked.data;
+  throw new PosternError('invalid-request', 'The Idempotency-Key header must be 1 to 256 printable characters.');
+};
+
+/** `Prefer: wait=N` (RFC 7240 section 4.3), in seconds. A preference that makes no sense is ignored, as the RFC says. */
+const preferredWait = (prefer: string | null): number | undefined => {
+  const found = /(?:^|[,;\s])wait\s*=\s*"?(\d{1,5})"?(?=$|[,;\s])/i.exec(prefer ?? '');
+  if (!found) return undefined;
+  return Math.min(Number(found[1]), longestWait);
+};
