@@ -1,3 +1,4 @@
+import { ignoresForAny } from '../do-not-email/gate.ts';
 import type { FieldFault } from '../errors.ts';
 import { canonicalAddress } from '../message/address.ts';
 import type { Settings } from './schema.ts';
@@ -217,8 +218,15 @@ export const warnings: readonly Rule[] = [
   {
     id: 'list-ignored',
     path: 'doNotEmail.ignoreForAny',
-    when: ({ doNotEmail }) => doNotEmail.ignoreForAny,
-    sentence: 'everybody on the Do Not Email list is mailed while this is on',
+    when: ({ doNotEmail }, { now }) => ignoresForAny(doNotEmail, now),
+    sentence: ({ doNotEmail }) =>
+      `everybody on the Do Not Email list is mailed while this is on${doNotEmail.ignoreForAnyReason === '' ? '; give the reason in ignoreForAnyReason' : ''}`,
+  },
+  {
+    id: 'list-ignored-no-more',
+    path: 'doNotEmail.ignoreForAnyUntil',
+    when: ({ doNotEmail }, { now }) => doNotEmail.ignoreForAny && !ignoresForAny(doNotEmail, now),
+    sentence: 'this time has passed: the Do Not Email list is honoured again although the switch is on',
   },
 ];
 

@@ -23,6 +23,7 @@ const isRedirect = (text: string): boolean => {
 };
 
 const isDay = (text: string): boolean => z.iso.date().safeParse(text).success;
+const isTime = (text: string): boolean => z.iso.datetime({ offset: true }).safeParse(text).success;
 
 /** One line of text that is empty or passes the test; the sentence says what it should be. */
 const emptyOr = (max: number, test: (text: string) => boolean, sentence: string) =>
@@ -235,6 +236,22 @@ const documentOf = <Secret extends z.ZodType>(object: typeof z.object, secret: S
       ignoreForAny: z.boolean().default(false).meta({
         title: 'Ignore "Do Not Email" list for any emails',
         description: 'All mail goes to people on the list.',
+      }),
+      priorityIgnoresComplaints: z.boolean().default(false).meta({
+        title: 'Priority emails ignore complaints too',
+        description: 'With the first switch, priority mail goes even to people who reported mail as spam.',
+      }),
+      ignoreForAnyReason: singleLine(500).trim().default('').meta({
+        title: 'Reason for ignoring the list',
+        description: 'Why all mail goes to people on the list. Kept with every mail that this lets through.',
+      }),
+      ignoreForAnyUntil: emptyOr(40, isTime, 'give a time in the form 2027-05-01T00:00:00Z').default('').meta({
+        title: 'Ignore the list until',
+        description: 'When ignoring the list for any emails ends by itself. Empty: it does not.',
+      }),
+      bounces: z.enum(['off', 'suggest', 'add']).default('suggest').meta({
+        title: 'Addresses that do not exist',
+        description: 'What a relay’s refusal of an address does: nothing, a suggestion, or an entry of the list.',
       }),
     })
       .prefault({})

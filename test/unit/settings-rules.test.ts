@@ -106,6 +106,10 @@ const cases: Record<
   'reserve-without-limit': { from: good, set: { 'limit.priorityReserve': 1 } },
   'reply-to-missing': { from: good, set: { 'replyTo.always': true } },
   'list-ignored': { from: good, set: { 'doNotEmail.ignoreForAny': true } },
+  'list-ignored-no-more': {
+    from: good,
+    set: { 'doNotEmail.ignoreForAny': true, 'doNotEmail.ignoreForAnyUntil': '2020-01-01T00:00:00Z' },
+  },
 };
 
 test('the settings that every case begins with are right', () => {
@@ -180,15 +184,16 @@ test('the application grant and a managed identity need neither redirect URI nor
   expect(verdicts(settings, calm)).toEqual({ refused: [], warned: [] });
 });
 
-const merged = (base: object, over: object): Record<string, unknown> =>
-  Object.entries(over).reduce<Record<string, unknown>>(
-    (all, [key, value]) => {
-      const under = all[key];
-      const deep = typeof value === 'object' && typeof under === 'object';
-      return { ...all, [key]: deep ? merged(under as object, value) : value };
-    },
-    { ...base },
-  );
+const merged = (base: object, over: object): Record<string, unknown> => ({
+  ...base,
+  ...Object.fromEntries(
+    Object.entries(over).map(([key, value]) => {
+      const under: unknown = base[key as keyof typeof base];
+      const deep = typeof value === 'object' && typeof under === 'object' && under !== null;
+      return [key, deep ? merged(under, value) : value];
+    }),
+  ),
+});
 
 test.each(
   presets.map((preset) => [preset.id, preset] as const),
