@@ -20,6 +20,7 @@ export const auditActions = [
   'delivery.mark-sent',
   'relay.pause',
   'relay.resume',
+  'relay.probe',
 ] as const;
 export type AuditAction = (typeof auditActions)[number];
 
