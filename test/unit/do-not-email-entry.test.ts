@@ -27,6 +27,7 @@ describe('whom an entry covers', () => {
     'a@b@c',
     'a b@example.com',
     'ana@example.com\r\nBcc: x@y.z',
+    'a\u037eb@example.com',
   ])('%j is neither an address nor a domain', (given) => expect(parseTarget(given)).toHaveProperty('reason'));
 
   test('normalising twice is normalising once, whatever the spelling', () => {
