@@ -1,7 +1,6 @@
-import { isIP } from 'node:net';
 import { z } from 'zod';
-import { parseAddress } from '../message/address.ts';
 import { singleLine } from '../message/text.ts';
+import { address, emptyOr, host, isClientId, isDay, isRedirect, isTenant, isTime } from './formats.ts';
 
 /** What a reader sees in place of a secret. The secret itself is in Key Vault. */
 export const secretState = z.object({ set: z.boolean(), since: z.iso.datetime().optional() });
@@ -10,37 +9,6 @@ export type SecretState = z.output<typeof secretState>;
 /** Microsoft's national clouds. An enumeration, since each stands for hosts that secrets are sent to. */
 export const clouds = ['global', 'gcc-high', 'dod', 'china'] as const;
 export type Cloud = (typeof clouds)[number];
-
-const guid = /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/i;
-const domainName = /^(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]$/i;
-const hostName = /^(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?$/;
-
-const isRedirect = (text: string): boolean => {
-  if (!URL.canParse(text)) return false;
-  const url = new URL(text);
-  if (url.hash !== '' || url.username !== '') return false;
-  return url.protocol === 'https:' || (url.protocol === 'http:' && ['localhost', '127.0.0.1'].includes(url.hostname));
-};
-
-const isDay = (text: string): boolean => z.iso.date().safeParse(text).success;
-const isTime = (text: string): boolean => z.iso.datetime({ offset: true }).safeParse(text).success;
-
-/** One line of text that is empty or passes the test; the sentence says what it should be. */
-const emptyOr = (max: number, test: (text: string) => boolean, sentence: string) =>
-  singleLine(max)
-    .trim()
-    .refine((text) => text === '' || test(text), sentence);
-
-const address = z
-  .string()
-  .max(512)
-  .transform((text, context) => {
-    if (text.trim() === '') return '';
-    const parsed = parseAddress(text);
-    if ('address' in parsed) return parsed.address;
-    context.addIssue({ code: 'custom', message: parsed.reason });
-    return z.NEVER;
-  });
 
 /** `x-role` marks what only that role may change; see `save` of the room. */
 const masterAdmin = { 'x-role': 'MasterAdmin' };
@@ -92,17 +60,7 @@ const documentOf = <Secret extends z.ZodType>(object: typeof z.object, secret: S
         "The mail facility. `smtp` is recommended; `mail` and `sendmail` need the system's own mail command.",
     }),
     smtp: object({
-      host: z
-        .string()
-        .max(253)
-        .trim()
-        .toLowerCase()
-        .refine(
-          (text) => text === '' || hostName.test(text) || isIP(text) > 0,
-          'give a host name such as smtp.example.com, without a scheme, port or path',
-        )
-        .default('')
-        .meta({ title: 'SMTP Host', description: 'SMTP server to use for sending email.' }),
+      host: host.default('').meta({ title: 'SMTP Host', description: 'SMTP server to use for sending email.' }),
       port: z.int().min(1).max(65535).default(587).meta({
         title: 'SMTP Port',
         description: 'Port of SMTP Host: 587 with TLS, 465 with SSL, 25 between servers.',
@@ -171,7 +129,7 @@ const documentOf = <Secret extends z.ZodType>(object: typeof z.object, secret: S
             }),
           tenantId: emptyOr(
             253,
-            (text) => guid.test(text) || domainName.test(text),
+            isTenant,
             'give the directory (tenant) id, a GUID, or a verified domain of the tenant such as contoso.onmicrosoft.com',
           )
             .default('')
@@ -180,7 +138,7 @@ const documentOf = <Secret extends z.ZodType>(object: typeof z.object, secret: S
               description: 'Directory (tenant) ID: a GUID or a verified domain.',
               ...masterAdmin,
             }),
-          clientId: emptyOr(64, (text) => guid.test(text), 'give the application (client) id, a GUID')
+          clientId: emptyOr(64, isClientId, 'give the application (client) id, a GUID')
             .default('')
             .meta({
               title: 'oAuth Client ID',
