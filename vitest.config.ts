@@ -4,6 +4,7 @@ export default defineConfig({
   test: {
     include: ['test/{unit,integration,browser,infra}/**/*.test.ts'],
     globalSetup: ['test/helpers/azurite.setup.ts'],
+    setupFiles: ['test/helpers/trust.setup.ts'],
     testTimeout: 30_000,
     hookTimeout: 60_000,
     teardownTimeout: 10_000,

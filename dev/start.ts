@@ -55,7 +55,6 @@ const start = async (): Promise<void> => {
     await supervisor.start(inWave(2));
     await supervisor.start(inWave(3));
     writeFileSync(join(stack.folder, 'env'), dotenv(client), { mode: 0o600 });
-    if (stack.app) return;
     const url = `http://127.0.0.1:${stack.ports.portal}`;
     await untilHealthy(`${url}/api/health`);
     const smtp = stack.outsideMail ?? { host: 'localhost', port: stack.ports.smtp, security: 'none' };

@@ -1,7 +1,5 @@
-import { once } from 'node:events';
 import { createRequire } from 'node:module';
-import { connect } from 'node:net';
-import { setTimeout as delay } from 'node:timers/promises';
+import { untilListening } from './listening.ts';
 
 export interface AzuriteOptions {
   folder: string;
@@ -18,18 +16,6 @@ export const startAzurite = async ({ folder, ports, tls }: AzuriteOptions): Prom
     ...(tls ? ['--oauth', 'basic', '--cert', tls.cert, '--key', tls.key] : []),
   );
   createRequire(import.meta.url)('azurite/dist/src/azurite.js');
-  for (const port of Object.values(ports)) while (!(await listens(port))) await delay(50);
+  await Promise.all(Object.values(ports).map(untilListening));
   return {};
 };
-
-async function listens(port: number): Promise<boolean> {
-  const socket = connect(port, '127.0.0.1');
-  try {
-    await once(socket, 'connect');
-    return true;
-  } catch {
-    return false;
-  } finally {
-    socket.destroy();
-  }
-}

@@ -82,7 +82,7 @@ export const partsOf = (stack: Stack, outside: Record<string, string | undefined
     ...stack.hosts.map((name) =>
       part({
         name,
-        run: 'host',
+        run: stack.hostBy,
         wave: 2,
         ports: [name],
         options: { app: stack.app ?? 'dist', port: ports[name], name },

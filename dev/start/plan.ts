@@ -11,8 +11,10 @@ export interface Plan {
   /** Where its state is kept; `.dev` unless POSTERN_DEV_FOLDER says otherwise. */
   folder: string;
   ports: Ports;
-  /** Functions app to run; undefined = build this project into `dist/`. */
+  /** Functions app to run, built already; undefined = build this project into `dist/` and run that. */
   app: string | undefined;
+  /** Who runs it: the host of `dev/host/`, or Microsoft's Core Tools (`npm run start:func`). */
+  hostBy: 'host' | 'coreTools';
   hosts: ('host1' | 'host2')[];
   /** How the app reaches storage: with keys, or with its identity over TLS. */
   storage: 'keys' | 'identity';
@@ -33,6 +35,7 @@ export const planFrom = (env: Env): Plan => {
     folder: resolve(env.POSTERN_DEV_FOLDER ?? '.dev'),
     ports,
     app: env.POSTERN_APP ? resolve(env.POSTERN_APP) : undefined,
+    hostBy: env.POSTERN_HOST_BY === 'coreTools' ? 'coreTools' : 'host',
     hosts: count === '2' ? ['host1', 'host2'] : ['host1'],
     storage,
     // Our own address comes back to us from a shell that has read `.dev/env`.

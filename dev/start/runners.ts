@@ -4,6 +4,7 @@ import type { IdentityOptions } from '../identity/server.ts';
 import type { MailOptions } from '../mail.ts';
 import type { VaultOptions } from '../vault/server.ts';
 import type { AzuriteOptions } from './azurite.ts';
+import type { CoreToolsOptions } from './core-tools.ts';
 
 interface Running {
   /** Absent where the part ends by itself on SIGTERM. */
@@ -16,6 +17,7 @@ export interface RunnerOptions {
   identity: IdentityOptions;
   mail: MailOptions;
   host: HostOptions;
+  coreTools: CoreToolsOptions;
   gate: GateOptions;
 }
 
@@ -32,5 +34,6 @@ export const runners: { [R in Runner]: (options: RunnerOptions[R]) => Promise<Ru
     if (host.loadError) throw new Error(`The app could not be loaded: ${host.loadError.message}`);
     return host;
   },
+  coreTools: async (options) => (await import('./core-tools.ts')).startCoreTools(options),
   gate: async (options) => (await import('../auth/gate.ts')).startGate(options),
 };
