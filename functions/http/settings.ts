@@ -21,7 +21,7 @@ const saved = answer.extend({
 });
 
 /** Shows the draft's schema in OpenAPI and leaves the check to the settings room, whose refusals have a code of their own. */
-const draftBody = z
+export const draftBody = z
   .unknown()
   .refine((body) => body !== undefined)
   .meta({ ...z.toJSONSchema(settingsDraft, { io: 'input' }), $schema: undefined });

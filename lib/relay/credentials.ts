@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { TokenSource } from '../oauth/tokens.ts';
+import { TokenFault, type TokenSource } from '../oauth/tokens.ts';
 import type { Settings } from '../settings/schema.ts';
 import { secretNames } from '../storage/secrets.ts';
 import { RelayFailure } from './failure.ts';
@@ -47,3 +47,25 @@ export const loginKey = ({ host, port, security }: Settings['smtp'], credentials
       ]),
     )
     .digest('base64');
+
+/** Everything that decides for whom a token was generated and where it goes. */
+const tokenUse = ({ host, port, security, auth }: Settings['smtp']): string => {
+  const { provider, cloud, grant, credential, tenantId, clientId } = auth.oauth;
+  return JSON.stringify([host, port, security, auth.user, provider, cloud, grant, credential, tenantId, clientId]);
+};
+
+/**
+ * The tokens to try a draft with: fresh ones, where the draft would use them as the saved settings do; otherwise none,
+ * so that no unsaved draft can have a token sent to another server (law 6).
+ */
+export const tokensForDraft = (draft: Settings, saved: Settings, tokens: TokenSource): TokenSource => ({
+  accessToken: async () => {
+    if (tokenUse(draft.smtp) === tokenUse(saved.smtp)) return tokens.accessToken({ renew: true });
+    throw new TokenFault({
+      class: 'auth',
+      phase: 'token',
+      rule: 'token-not-for-draft',
+      reply: 'A token is tried only with the settings it belongs to. Save these, generate a token, then check again.',
+    });
+  },
+});

@@ -43,9 +43,10 @@ export const submitByCommand = async (
     words = (words + text).slice(0, mostWords);
   });
   child.stdin.on('error', () => undefined); // a command that ends before it has read all tells why by its exit code
-  child.stdin.end(message, () => {
+  child.stdin.once('finish', () => {
     handedOver = 'whole';
   });
+  child.stdin.end(message);
   try {
     const [exitCode, killedBy] = (await once(child, 'close')) as [number | null, NodeJS.Signals | null];
     if (signal.aborted) throw new RelayFailure('spawn', handedOver, givenUp(signal));
