@@ -1,4 +1,4 @@
-import { X509Certificate } from 'node:crypto';
+import { randomUUID, X509Certificate } from 'node:crypto';
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { generate } from 'selfsigned';
@@ -52,8 +52,9 @@ const lifetime = () => ({
   notAfterDate: new Date(Date.now() + validDays * 86_400_000),
 });
 
+/** Of a name of its own: a client that trusts two authorities of one name may check with the wrong one's key. */
 const newAuthority = (): Promise<KeyPair> =>
-  generate([{ name: 'commonName', value: 'Postern local stack' }], {
+  generate([{ name: 'commonName', value: `Postern local stack ${randomUUID()}` }], {
     ...lifetime(),
     keyType: 'ec',
     algorithm: 'sha256',
