@@ -23,6 +23,7 @@ export const signInPage = (signedIn: Person | undefined, next: string): string =
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Sign in – Postern, local</title>
+<link rel="icon" href="data:,">
 <style>
   :root { color-scheme: light dark; font: 1rem/1.5 system-ui, sans-serif; }
   body { max-width: 38rem; margin: 2rem auto; padding: 0 1rem; }
