@@ -1,4 +1,4 @@
-import { AuthError, InteractionRequiredAuthError } from '@azure/msal-node';
+import { AuthError, ClientConfigurationError, InteractionRequiredAuthError } from '@azure/msal-node';
 import type { Fault } from '../relay/outcome.ts';
 import type { RemedyKey } from '../relay/remedies.ts';
 import { presentable } from '../relay/reply.ts';
@@ -106,6 +106,9 @@ export interface TokenFailure extends Fault {
  * @throws the error itself where it is none of MSAL's or of the managed identity's
  */
 export const classifyTokenError = (error: unknown): TokenFailure => {
+  if (error instanceof ClientConfigurationError && !protocol[error.errorCode]) {
+    return failure('config', 'request-malformed', error.errorCode, error.message);
+  }
   if (error instanceof AuthError) {
     return classifyRefusal({
       error: error.errorCode,
@@ -151,7 +154,8 @@ export const classifyRefusal = (refusal: Refusal): TokenFailure => {
   if (refusal.interaction || signInAgain.has(error)) {
     return { ...failure(known?.kind ?? 'reconnect', known?.remedy ?? 'reconnect', error, words), reconnect: true };
   }
-  const byError = protocol[error] ?? { kind: 'config', remedy: 'request-malformed' };
+  // MSAL does not hand on the HTTP status of most answers, so that what nobody knows may be a 5xx: it passes, or not.
+  const byError = protocol[error] ?? { kind: 'temporary', remedy: 'entra-busy' };
   return failure(known?.kind ?? byError.kind, known?.remedy ?? byError.remedy, error, words);
 };
 
@@ -175,6 +179,9 @@ const signInAgain = new Set([
 const protocol: Readonly<Record<string, { kind: TokenFaultKind; remedy: RemedyKey } | undefined>> = {
   invalid_client: { kind: 'secret', remedy: 'secret-wrong' },
   unauthorized_client: { kind: 'config', remedy: 'application-unknown' },
+  invalid_request: { kind: 'config', remedy: 'request-malformed' },
+  unsupported_grant_type: { kind: 'config', remedy: 'request-malformed' },
+  unsupported_response_type: { kind: 'config', remedy: 'request-malformed' },
   invalid_scope: { kind: 'config', remedy: 'scope-wrong' },
   invalid_resource: { kind: 'consent', remedy: 'exchange-permission' },
   access_denied: { kind: 'consent', remedy: 'admin-consent' },

@@ -57,7 +57,7 @@ export const serverReplies: readonly Rule[] = [
     id: 'relaying-denied',
     phase: ['rcpt', 'mail', 'data'],
     code: '5xx',
-    text: /relay access denied|relay(ing)? (is )?(denied|not permitted|prohibited)|unable to relay|authentication (is )?required|unauthenticated senders not allowed/i,
+    text: /relay access denied|relay(ing)? (is )?(denied|not permitted|prohibited)|unable to relay/i,
     is: 'sender',
     remedy: 'relaying-denied',
     example: '554 5.7.1 <ana@example.net>: Relay access denied',
@@ -134,14 +134,6 @@ export const serverReplies: readonly Rule[] = [
 
   // Limits of the relay.
   {
-    id: 'relay-day-quota',
-    text: /daily (message quota|(user|smtp relay) sending (limit|quota)) exceeded|maximum credits exceeded/i,
-    is: 'quota',
-    wait: hours(4),
-    remedy: 'relay-day-limit',
-    example: '454 Throttling failure: Daily message quota exceeded.',
-  },
-  {
     id: 'gmail-day-quota',
     code: 550,
     enhanced: '5.4.5',
@@ -150,6 +142,14 @@ export const serverReplies: readonly Rule[] = [
     remedy: 'relay-day-limit',
     example:
       '550-5.4.5 Daily user sending limit exceeded. For more information on Gmail\n550-5.4.5 sending limits go to\n550 5.4.5  https://support.google.com/a/answer/166852 5b1f17b1804b1-4f0e - gsmtp',
+  },
+  {
+    id: 'relay-day-quota',
+    text: /daily (message quota|(user|smtp relay) sending (limit|quota)) exceeded|maximum credits exceeded/i,
+    is: 'quota',
+    wait: hours(4),
+    remedy: 'relay-day-limit',
+    example: '454 Throttling failure: Daily message quota exceeded.',
   },
   {
     id: 'relay-rate',
@@ -210,6 +210,16 @@ export const serverReplies: readonly Rule[] = [
     is: 'recipient',
     remedy: 'restricted-recipient',
     example: '554 5.7.1 <board@example.net>: Recipient address rejected: Access denied',
+  },
+
+  {
+    id: 'login-wanted',
+    phase: ['mail', 'rcpt', 'data'],
+    code: '5xx',
+    text: /authentication (is )?required|unauthenticated senders not allowed/i,
+    is: 'auth',
+    remedy: 'not-logged-in',
+    example: '550 Unauthenticated senders not allowed',
   },
 
   // The message.

@@ -80,7 +80,7 @@ export const standardReplies: readonly Rule[] = [
     enhanced: ['*.7.10', '*.7.11'],
     is: 'connection',
     remedy: 'starttls-required',
-    example: '538 5.7.11 Encryption required for requested authentication mechanism',
+    example: '550 5.7.10 Encryption needed',
   },
   {
     id: 'login-needs-encryption-older',
@@ -164,7 +164,7 @@ export const standardReplies: readonly Rule[] = [
     enhanced: '*.7.1',
     is: 'temporary',
     wait: minutes(5),
-    example: '451 4.7.1 Greylisting in action, please come back in 00:05:00',
+    example: '451 4.7.1 Try again later',
   },
   { id: 'later', code: '4xx', is: 'temporary', example: '451 4.3.0 Temporary lookup failure' },
 
@@ -206,7 +206,7 @@ export const standardReplies: readonly Rule[] = [
     enhanced: ['*.3.4', '*.2.3'],
     is: 'message',
     remedy: 'message-too-big',
-    example: '552 5.3.4 Message size exceeds fixed maximum message size',
+    example: '552 5.3.4 Error: message file too big',
   },
   {
     id: 'content',

@@ -83,6 +83,13 @@ export const complaints: readonly Complaint[] = [
     remedy: 'starttls-refused',
   },
   {
+    id: 'msmtp-no-tls-on-port',
+    text: /unexpected TLS packet|wrong version number/,
+    phase: 'tls',
+    is: 'connection',
+    remedy: 'no-tls-on-port',
+  },
+  {
     id: 'msmtp-tls',
     text: /TLS handshake failed|initialize TLS session/,
     phase: 'tls',
@@ -104,7 +111,13 @@ export const complaints: readonly Complaint[] = [
     is: 'connection',
     remedy: 'relay-unavailable',
   },
-  { id: 'msmtp-ehlo', text: /command (EHLO|HELO) failed/, phase: 'ehlo', is: 'connection', remedy: 'client-refused' },
+  {
+    id: 'msmtp-ehlo',
+    text: /command (EHLO|HELO) failed|does not accept EHLO or HELO/,
+    phase: 'ehlo',
+    is: 'connection',
+    remedy: 'client-refused',
+  },
   {
     id: 'msmtp-sender',
     text: /envelope from address .* not accepted/,
@@ -122,8 +135,15 @@ export const complaints: readonly Complaint[] = [
   { id: 'msmtp-data', text: /does not accept mail data/, phase: 'data', is: 'message', remedy: 'content-refused' },
   { id: 'msmtp-accept', text: /did not accept the mail/, phase: 'accept', is: 'message', remedy: 'content-refused' },
   {
+    // The link broke, and msmtp does not say when: perhaps after the relay had taken the mail.
+    id: 'msmtp-lost',
+    text: /the server sent an (empty|invalid) reply|network (read|write) error|connection timed out/,
+    phase: 'accept',
+    is: 'unknown',
+  },
+  {
     id: 'no-account',
-    text: /account \S+ not found|no configuration file|no account/,
+    text: /account \S+ not found:|no configuration file/,
     phase: 'spawn',
     is: 'connection',
     remedy: 'command-configuration',

@@ -144,7 +144,6 @@ export const transportFaults: readonly TransportFault[] = [
     remedy: 'silent-greeting',
   },
   { id: 'slow-handshake', timeout: 'UPGRADE_TIMEOUT', phase: 'tls', is: 'connection', remedy: 'no-answer' },
-  { id: 'timeout', code: 'ETIMEDOUT', is: 'connection', lost: true, remedy: 'relay-slow' },
   { id: 'timeout', system: ['ETIMEDOUT'], is: 'connection', lost: true, remedy: 'relay-slow' },
   { id: 'aborted', code: ['EABORT', 'ABORT_ERR'], is: 'connection', lost: true, remedy: 'relay-slow' },
 
