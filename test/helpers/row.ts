@@ -7,8 +7,11 @@ export interface MemoryRow<T> extends Row<T> {
   now(): T | undefined;
 }
 
-/** What becomes of a write: done, done but the answer is lost, or not done. */
-export type WriteFate = 'done' | 'answer lost' | 'refused';
+/**
+ * What becomes of a write: done; done but the answer is lost; done, and the client that lost the answer tried again and
+ * met its own version; not done.
+ */
+export type WriteFate = 'done' | 'answer lost' | 'met itself' | 'refused';
 
 /**
  * A row in memory with the compare-and-set of the table service, for models that need thousands of runs.
@@ -40,7 +43,7 @@ export const memoryRow = <T>(
       held = structuredClone({ value, etag: written });
       await turn();
       if (becomes === 'answer lost') throw new Error('the connection to the storage broke');
-      return written;
+      return becomes === 'met itself' ? undefined : written;
     },
   };
 };

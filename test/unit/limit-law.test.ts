@@ -142,7 +142,7 @@ const chances = fc.record({
   fates: fc.array(
     fc.oneof(
       { weight: 12, arbitrary: fc.constant<WriteFate>('done') },
-      { weight: 1, arbitrary: fc.constantFrom<WriteFate>('answer lost', 'refused') },
+      { weight: 1, arbitrary: fc.constantFrom<WriteFate>('answer lost', 'met itself', 'refused') },
     ),
     { minLength: 1, maxLength: 40 },
   ),
