@@ -1,6 +1,7 @@
 import { randomUUID, X509Certificate } from 'node:crypto';
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { generate } from 'selfsigned';
 
 /** Paths of PEM files. `cert` holds the server's certificate followed by the authority's. */
@@ -22,13 +23,43 @@ export const ensureCertificates = async (folder: string): Promise<CertificateFil
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const files = { ca: join(folder, 'ca.pem'), cert: join(folder, 'localhost.pem'), key: join(folder, 'localhost.key') };
   if (await stillGood(files)) return files;
+  await alone(join(folder, 'lock'), async () => {
+    if (!(await stillGood(files))) await make(folder, files);
+  });
+  return files;
+};
+
+const make = async (folder: string, files: CertificateFiles): Promise<void> => {
   const ca = await newAuthority();
   await write(join(folder, 'ca.key'), ca.private);
   await write(files.ca, ca.cert);
   const leaf = await newLeaf(ca, 'localhost', ['127.0.0.1', '::1']);
   await write(files.key, leaf.private);
   await write(files.cert, [leaf.cert, ca.cert].join('\n'));
-  return files;
+};
+
+/** Processes that start at once must not each make an authority: the later would break the certificates of the earlier. */
+const alone = async (lock: string, work: () => Promise<void>): Promise<void> => {
+  for (;;) {
+    try {
+      await mkdir(lock);
+      break;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+      // Making them takes well under a second; a lock that is older was left behind by a process that was killed.
+      const since = await stat(lock).then(
+        ({ mtimeMs }) => mtimeMs,
+        () => Date.now(),
+      );
+      if (Date.now() - since > 20_000) await rm(lock, { recursive: true, force: true });
+      else await delay(50);
+    }
+  }
+  try {
+    await work();
+  } finally {
+    await rm(lock, { recursive: true, force: true });
+  }
 };
 
 /** A server certificate of the same authority for another host than loopback: TLS to `localhost` must refuse it. */
