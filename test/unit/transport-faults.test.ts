@@ -12,7 +12,6 @@ import { type SmtpServer, startSmtp } from '../../dev/smtp/server.ts';
 import { TokenFault } from '../../lib/oauth/tokens.ts';
 import { classifyError, classifyRejected, type Progress, phaseOf } from '../../lib/relay/classify.ts';
 import type { Fault } from '../../lib/relay/outcome.ts';
-import { transportFaultOf, transportFaults } from '../../lib/relay/transport-faults.ts';
 
 const listeners = {
   clear: { security: 'none' },
@@ -377,38 +376,4 @@ describe('law 5: an outcome that nobody knows is unknown, and only then', () => 
     expect(classifyError(error, at('mail'))).toMatchObject({ class: 'connection', phase: 'mail' });
     expect(classifyError(error, at('accept', 'whole')).class).toBe('unknown');
   });
-});
-
-describe("nodemailer's own mail command", () => {
-  const commandError = (path: string) =>
-    createTransport({ sendmail: true, path })
-      .sendMail(mail)
-      .then(
-        () => undefined,
-        (error: unknown) => error,
-      );
-
-  test('a command that is not there', async () => {
-    const fault = classifyError(await commandError('/nonexistent/sendmail'), at('spawn'));
-    expect(fault).toMatchObject({ class: 'connection', phase: 'spawn', remedy: 'command-missing' });
-  });
-
-  test('a command that fails', async () => {
-    const fault = classifyError(await commandError('/bin/false'), at('spawn', 'whole'));
-    expect(fault).toMatchObject({ class: 'temporary', phase: 'spawn', remedy: 'command-failed' });
-  });
-});
-
-test('a mistake in the program is no fault of the relay: it is thrown on, and so is what is no error', () => {
-  const mistake = new TypeError('x is not a function');
-  expect(() => classifyError(mistake, at('mail'))).toThrow(mistake);
-  expect(() => classifyError('words', at('mail'))).toThrow('words');
-});
-
-test.each(transportFaults)('the row $id is not hidden behind an earlier one ($code $system $timeout)', (row) => {
-  const words = row.message?.source.replace(/^\^/, '').replace(/\(.*?\)\?/g, '') ?? 'whatever';
-  for (const code of row.system ?? [row.code ?? 'ENONE'].flat()) {
-    const error = row.system ? { code: 'ESOCKET', originalCode: code } : { code };
-    expect(transportFaultOf(Object.assign(new Error(words), error, { timeoutType: row.timeout }))).toBe(row);
-  }
 });
