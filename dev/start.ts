@@ -78,7 +78,12 @@ async function createStorage(stack: Stack): Promise<void> {
   const { KEY_VAULT_URI, POSTERN_PUBLIC_URL } = appSettings(stack, process.env);
   const config = readConfig({ AzureWebJobsStorage, KEY_VAULT_URI, POSTERN_PUBLIC_URL });
   const queues = Object.values(lanes).flatMap((lane) => [lane, `${lane}-poison`]);
-  await createMissing(config, azureClients(config), queues);
+  await createMissing(config, azureClients(config), queues).catch((error: Error) => {
+    if (!stack.outsideStorage) throw error;
+    throw new Error(
+      `The storage account of AZURE_STORAGE_CONNECTION_STRING cannot be used: ${error.message}\nUnset the variable to use the stack's own Azurite.`,
+    );
+  });
 }
 
 function signalled(): Promise<void> {

@@ -15,6 +15,8 @@ export const startAzurite = async ({ folder, ports, tls }: AzuriteOptions): Prom
     ...['--blobPort', String(ports.blob), '--queuePort', String(ports.queue), '--tablePort', String(ports.table)],
     ...(tls ? ['--oauth', 'basic', '--cert', tls.cert, '--key', tls.key] : []),
   );
+  // It tells of every listener at start and end; the stack's own table says where things are.
+  console.log = () => {};
   createRequire(import.meta.url)('azurite/dist/src/azurite.js');
   await Promise.all(Object.values(ports).map(untilListening));
   return {};

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
+import { delimiter, join } from 'node:path';
 import { QueueServiceClient } from '@azure/storage-queue';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { portTable } from '../../dev/start/ports.ts';
@@ -174,4 +175,34 @@ test('another storage account and another mail server take the place of ours', a
   await queue.sendMessage(Buffer.from('{"outside":1}').toString('base64'));
   await vi.waitFor(() => expect(stack.output()).toContain('got {"outside":1}'), 5000);
   expect(stack.env.AZURE_STORAGE_CONNECTION_STRING).toBe(connection);
+}, 90_000);
+
+test('a storage account that does not answer is named by its variable', async () => {
+  const closed = ['Blob', 'Queue', 'Table'].map((service) => `${service}Endpoint=http://127.0.0.1:9/none`).join(';');
+  const { code, output } = await refusedStart({
+    POSTERN_PORT_BASE: '31300',
+    POSTERN_APP: await smallApp(),
+    POSTERN_DEV_FOLDER: await ownFolder(),
+    AZURE_STORAGE_CONNECTION_STRING: `AccountName=none;AccountKey=bm9uZQ==;${closed}`,
+  });
+  expect(code).toBe(1);
+  expect(output).toMatch(/AZURE_STORAGE_CONNECTION_STRING cannot be used.*\nUnset the variable/);
+}, 90_000);
+
+test('npm run start:func runs func as a part of the stack', async () => {
+  const tools = await ownFolder();
+  const func = `#!/bin/sh\nexec node -e '
+    console.log("func " + process.argv.slice(1).join(" ") + " in " + process.cwd());
+    require("http").createServer((_, answer) => answer.end("{}")).listen(Number(process.argv[3]), "127.0.0.1");' "$@"\n`;
+  await writeFile(join(tools, 'func'), func, { mode: 0o755 });
+  const app = await smallApp();
+  const stack = await startStack({
+    POSTERN_APP: app,
+    POSTERN_HOST_BY: 'coreTools',
+    PATH: `${tools}${delimiter}${process.env.PATH}`,
+  });
+  expect(stack.output()).toContain(`func start --port ${stack.base + portTable.host1.offset} in ${app}`);
+  expect((await fetch(`${stack.env.POSTERN_URL}/api/health`)).status).toBe(200);
+  expect(await stack.end('SIGINT')).toBe(0);
+  expect((await Promise.all(ports(stack.base).map(isTaken))).includes(true)).toBe(false);
 }, 90_000);
