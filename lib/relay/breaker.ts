@@ -35,6 +35,8 @@ export interface Breaker {
    * @throws RestError of the storage: the mail waits.
    */
   gate(): Promise<Gate>;
+  /** What `gate` would find, without taking the right to probe; for dry runs and for whoever releases waiting mail. */
+  look(): Promise<{ open: false } | { open: true; cause: Cause; since: number; nextProbe: number }>;
   /** The mail came through. @returns whether this closed the breaker, so that waiting mail may go. */
   success(pass: Pass): Promise<{ released: boolean }>;
   /** The mail did not come through. A fault of the mail itself tells that the relay works, like a success. */
@@ -180,6 +182,11 @@ export const breaker = ({
       return { ...stopped(result.open), probe: true, pass: { generation: result.generation, probe: id } };
     },
 
+    look: async () => {
+      const { open } = await state.recent();
+      return open ? { open: true, cause: open.cause, since: open.since, nextProbe: open.nextProbe } : { open: false };
+    },
+
     success: answered,
 
     fault: async (fault, pass) => {
@@ -233,5 +240,5 @@ const causeOf = ({ class: faultClass, phase, code, enhanced, reply, remedy }: Fa
 });
 
 /** For logs and rows: why a mail waits. */
-export const sentenceFor = (gate: Extract<Gate, { open: true }>): string =>
+export const sentenceFor = (gate: { since: number; cause: Cause; nextProbe: number }): string =>
   `The relay is paused since ${iso(gate.since)}: ${gate.cause.reply} The next mail is tried at ${iso(gate.nextProbe)}.`;
