@@ -3,7 +3,7 @@ import { auditLog } from '../lib/audit/audit.ts';
 import { type Clock, type Random, systemClock } from '../lib/clock.ts';
 import type { Config } from '../lib/config.ts';
 import { acceptance } from '../lib/delivery/accept.ts';
-import { queueLanes } from '../lib/delivery/carrier.ts';
+import { type Lanes, queueLanes } from '../lib/delivery/carrier.ts';
 import { composeMail } from '../lib/delivery/compose-mail.ts';
 import { contentStore } from '../lib/delivery/content.ts';
 import { deliveryDesk } from '../lib/delivery/desk.ts';
@@ -42,6 +42,7 @@ export interface World {
   clock?: Clock;
   random?: Random;
   log?: Log;
+  lanes?: Lanes;
   wait?(milliseconds: number): Promise<unknown>;
 }
 
@@ -66,7 +67,7 @@ export const composePostern = (config: Config, world: World = {}) => {
 
   const book = ledger(azure.table('deliveries'), azure.table('recipients'));
   const keys = idempotencyKeys(azure.table('keys'));
-  const lanes = queueLanes(azure.queue);
+  const lanes = world.lanes ?? queueLanes(azure.queue);
   const content = contentStore(() => azure.container('content'));
   const parked = parking(azure.table('parked'), lanes, clock);
   const relay = relayRoom({ settings, tokens: unconnected, submitTimeout: config.submitTimeout, clock, log });
