@@ -17,9 +17,11 @@ const maxFile = 32 * 1024 * 1024;
 export interface CsvNeeds extends Pick<DoNotEmailNeeds, 'list' | 'table' | 'audit' | 'clock'> {
   /** A new unique id of letters, digits and hyphens. */
   uniqueId(): string;
+  /** See `ImportParts`. */
+  wait: (milliseconds: number) => Promise<unknown>;
 }
 
-export const doNotEmailCsvRoutes = ({ list, table, audit, clock, uniqueId }: CsvNeeds): AnyRoute[] => [
+export const doNotEmailCsvRoutes = ({ list, table, audit, clock, uniqueId, wait }: CsvNeeds): AnyRoute[] => [
   route({
     name: 'importDoNotEmail',
     method: 'POST',
@@ -55,7 +57,7 @@ export const doNotEmailCsvRoutes = ({ list, table, audit, clock, uniqueId }: Csv
       const started = { id, lines: lines.length + invalid.length, invalid: invalid.length, dryRun, actor: actor.name };
       const progress = await importProgress({ table, clock }, started);
       const run = () =>
-        importEntries({ table, clock })({ lines, actor: actor.name, dryRun, after: query.after }, progress);
+        importEntries({ table, clock, wait })({ lines, actor: actor.name, dryRun, after: query.after }, progress);
       const done = await run().catch(async (error) => {
         await progress.end('failed');
         throw error;

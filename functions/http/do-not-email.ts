@@ -2,6 +2,7 @@ import type { TableClient } from '@azure/data-tables';
 import { z } from 'zod';
 import type { AuditLog } from '../../lib/audit/audit.ts';
 import { type Clock, days } from '../../lib/clock.ts';
+import { type BounceFeedback, suggestion } from '../../lib/do-not-email/bounces.ts';
 import { asciiDomain, entry, isDomain, scope, scopeText, target } from '../../lib/do-not-email/entry.ts';
 import type { DoNotEmailList } from '../../lib/do-not-email/list.ts';
 import { continuation, continuationOf, pageLimit } from '../../lib/http/paging.ts';
@@ -19,6 +20,7 @@ export interface DoNotEmailNeeds {
   table: TableClient;
   audit: Pick<AuditLog, 'record'>;
   clock: Clock;
+  bounces: Pick<BounceFeedback, 'suggestions' | 'dismiss'>;
   /** Deliveries to this address that ended `suppressed` by the list since `since` (ms), newest first, at most 100. */
   stoppedBy(address: string, since: number): Promise<StoppedMail[]>;
 }
@@ -28,7 +30,7 @@ const shown = entry.meta({ id: 'DoNotEmailEntry' });
 const addressQuery = z.union([target, z.array(target)]).optional();
 
 /** The seed's Manage dialog: look, add, remove. Import and export are in `do-not-email-csv.ts`. */
-export const doNotEmailRoutes = ({ list, audit, clock, stoppedBy }: DoNotEmailNeeds): AnyRoute[] => [
+export const doNotEmailRoutes = ({ list, audit, clock, bounces, stoppedBy }: DoNotEmailNeeds): AnyRoute[] => [
   route({
     name: 'listDoNotEmail',
     method: 'GET',
@@ -75,6 +77,7 @@ export const doNotEmailRoutes = ({ list, audit, clock, stoppedBy }: DoNotEmailNe
     handle: async ({ body, principal }) => {
       const actor = actorOf(principal);
       const added = await list.add({ ...body, reason: 'admin', source: 'api', actor: actor.name });
+      await bounces.dismiss(body.address);
       if (added.change !== 'known') {
         const detail = { scope: scopeText(added.entry.scope), change: added.change, note: body.note };
         await audit.record({ actor, action: 'do-not-email.add', subject: body.address, detail });
@@ -117,6 +120,30 @@ export const doNotEmailRoutes = ({ list, audit, clock, stoppedBy }: DoNotEmailNe
         if (deliveries.length > 0) answer.stopped.push({ address, deliveries });
       }
       return { status: 200, body: answer };
+    },
+  }),
+  route({
+    name: 'listDoNotEmailSuggestions',
+    method: 'GET',
+    path: 'api/do-not-email/suggestions',
+    access: ['Admin'],
+    summary: 'Addresses that the relay says do not exist: add them to the list, or dismiss them.',
+    answers: {
+      200: { description: 'The newest first.', schema: z.object({ suggestions: z.array(suggestion) }) },
+    },
+    handle: async () => ({ status: 200, body: { suggestions: await bounces.suggestions() } }),
+  }),
+  route({
+    name: 'dismissDoNotEmailSuggestion',
+    method: 'DELETE',
+    path: 'api/do-not-email/suggestions',
+    access: ['Admin'],
+    summary: 'Forgets a suggestion. The next refusal makes it again.',
+    query: z.object({ address: target }),
+    answers: { 204: { description: 'It is gone.' } },
+    handle: async ({ query }) => {
+      await bounces.dismiss(query.address);
+      return { status: 204 };
     },
   }),
 ];

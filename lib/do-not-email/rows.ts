@@ -12,6 +12,7 @@ import { domainOf, type Entry, isDomain, parseScope, type Reason, type Source, s
  * | `by-address` | hex of the address | copy, for pages and prefix search |
  * | `by-domain` | hex of the domain, `40`, hex of the local part | copy, for search by domain |
  * | `imports` | id of the import | progress |
+ * | `suggestions` | SHA-256 of the address | what a relay refused, for an admin to decide |
  *
  * 256 look-up partitions spread the load of the gate, and still let an import of 100,000 lines write a hundred rows in
  * one entity group transaction. Hex keeps the order of the bytes, so a prefix is one range of keys.
@@ -21,6 +22,7 @@ export const partitions = {
   byAddress: 'by-address',
   byDomain: 'by-domain',
   imports: 'imports',
+  suggestions: 'suggestions',
 } as const;
 
 export interface Key {

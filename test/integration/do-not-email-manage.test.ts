@@ -6,10 +6,12 @@ import { doNotEmailRoutes, type StoppedMail } from '../../functions/http/do-not-
 import { doNotEmailCsvRoutes } from '../../functions/http/do-not-email-csv.ts';
 import { auditLog } from '../../lib/audit/audit.ts';
 import { days, minutes } from '../../lib/clock.ts';
+import { type BounceFeedback, bounceFeedback } from '../../lib/do-not-email/bounces.ts';
 import { csvLine, readCsv } from '../../lib/do-not-email/csv.ts';
 import { importEntries } from '../../lib/do-not-email/import.ts';
 import { type DoNotEmailList, doNotEmailList } from '../../lib/do-not-email/list.ts';
 import type { AnyRoute } from '../../lib/http/route.ts';
+import type { Fault } from '../../lib/relay/outcome.ts';
 import { ask } from '../helpers/http.ts';
 import { assertClosed } from '../helpers/routes.ts';
 import { ownStorage } from '../helpers/storage.ts';
@@ -17,6 +19,7 @@ import { ownStorage } from '../helpers/storage.ts';
 let table: TableClient;
 let list: DoNotEmailList;
 let routes: AnyRoute[];
+let bounces: BounceFeedback;
 let audit: ReturnType<typeof auditLog>;
 let stopped: Record<string, StoppedMail[]>;
 let now = Date.parse('2026-11-22T12:00:00Z');
@@ -30,12 +33,13 @@ beforeEach(async () => {
   table = azure.table('donotemail');
   list = doNotEmailList({ table, clock, wait });
   audit = auditLog({ table: azure.table('audit'), clock });
+  bounces = bounceFeedback({ table, list, clock });
   stopped = {};
   const stoppedBy = async (address: string, since: number) =>
     (stopped[address] ?? []).filter(({ time }) => Date.parse(time) >= since);
   routes = [
-    ...doNotEmailRoutes({ list, table, audit, clock, stoppedBy }),
-    ...doNotEmailCsvRoutes({ list, table, audit, clock, uniqueId: randomUUID }),
+    ...doNotEmailRoutes({ list, table, audit, clock, bounces, stoppedBy }),
+    ...doNotEmailCsvRoutes({ list, table, audit, clock, uniqueId: randomUUID, wait }),
   ];
 });
 
@@ -62,6 +66,7 @@ describe('the Manage dialog', () => {
       entries: [{ address: 'ana@example.com', scope: 'all', reason: 'admin', actor: 'ana@example.com' }],
     });
     expect(await get('?address=ANA@example.com')).toMatchObject({ entries: [{ note: 'asked by phone' }] });
+    now += 1000;
     const removed = await call('removeDoNotEmail', '?address=Ana@example.com');
     expect(removed.json).toEqual({ removed: ['ana@example.com'], missing: [], stopped: [] });
     expect(await get()).toEqual({ entries: [] });
@@ -232,5 +237,41 @@ describe('export', () => {
         for (const cell of cells) expect(cell.replace(/^"/, '')).not.toMatch(/^[=+\-@\t\r\n]/);
       }),
     );
+  });
+});
+
+describe('what the relay refuses', () => {
+  const unknownUser = (address: string): Fault => ({
+    ...{ class: 'recipient', phase: 'rcpt', rule: 'unknown-user', code: 550, enhanced: '5.1.1', suppressible: true },
+    reply: `550 5.1.1 <${address}> no such user`,
+  });
+  const refuse = (address: string, mode: 'off' | 'suggest' | 'add', relayOpen = true) =>
+    bounces.refused(address, unknownUser(address), { mode, relayOpen });
+  const suggested = async () =>
+    (await call('listDoNotEmailSuggestions', '/suggestions')).json as { suggestions: { address: string }[] };
+
+  test('is suggested once, until an admin adds or dismisses it', async () => {
+    for (const address of ['Ana@example.com', 'ana@example.com', 'bo@example.com']) await refuse(address, 'suggest');
+    expect((await suggested()).suggestions.map(({ address }) => address).sort()).toEqual([
+      ...['ana@example.com', 'bo@example.com'],
+    ]);
+    expect(await list.find('ana@example.com', 'share')).toBeUndefined();
+    await add({ address: 'ana@example.com' });
+    expect((await call('dismissDoNotEmailSuggestion', '/suggestions?address=bo@example.com')).status).toBe(204);
+    expect(await suggested()).toEqual({ suggestions: [] });
+  });
+
+  test('goes on the list by setting, with the relay’s words', async () => {
+    await refuse('ana@example.com', 'add');
+    expect(await list.find('ana@example.com', 'share')).toMatchObject({
+      ...{ reason: 'bounced', source: 'bounce', note: expect.stringContaining('no such user') },
+    });
+  });
+
+  test('in hundreds at once, or while the relay is closed, stays off it', async () => {
+    await refuse('early@example.com', 'add', false);
+    for (let i = 0; i < 100; i++) await refuse(`user${i}@example.com`, 'add');
+    expect((await list.search({ limit: 100 })).entries.length).toBeLessThan(10);
+    expect(await list.find('early@example.com', 'share')).toBeUndefined();
   });
 });
