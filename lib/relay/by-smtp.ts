@@ -1,7 +1,7 @@
 import type { Submission } from '../message/submission.ts';
 import type { Settings } from '../settings/schema.ts';
 import { type CredentialSources, credentialsOf, loginKey } from './credentials.ts';
-import { RelayFailure } from './failure.ts';
+import { RelayFailure, unlessGivenUp } from './failure.ts';
 import type { Accepted } from './outcome.ts';
 import { pool as newPool, type Pool } from './pool.ts';
 import { type Credentials, openSession, type Server, type Session } from './smtp.ts';
@@ -32,7 +32,7 @@ export const smtpRelay = (sources: CredentialSources, submitTimeout: number): Sm
 
   return {
     submit: async (mail, message, settings, signal) => {
-      const credentials = await credentialsOf(settings.smtp, sources);
+      const credentials = await unlessGivenUp(credentialsOf(settings.smtp, sources), signal, 'token');
       const pool = poolFor(loginKey(settings.smtp, credentials));
       const connect = (until: AbortSignal) => connectTo(settings.smtp, credentials, sources, submitTimeout, until);
       const envelope = { from: mail.envelopeFrom, to: mail.to.address };
@@ -65,7 +65,7 @@ async function connectTo(
     return await loggedIn(server, credentials, submitTimeout, signal);
   } catch (error) {
     if (credentials?.method !== 'xoauth2' || !isRefusedLogin(error)) throw error;
-    const renewed = await tokens.accessToken({ renew: true });
+    const renewed = await unlessGivenUp(tokens.accessToken({ renew: true }), signal, 'token');
     return loggedIn(server, { method: 'xoauth2', ...renewed }, submitTimeout, signal);
   }
 }

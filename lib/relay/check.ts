@@ -5,7 +5,7 @@ import type { Settings } from '../settings/schema.ts';
 import { classifyError, classifyReply } from './classify.ts';
 import { commandExists } from './command.ts';
 import { type CredentialSources, credentialsOf } from './credentials.ts';
-import { RelayFailure } from './failure.ts';
+import { RelayFailure, unlessGivenUp } from './failure.ts';
 import type { Fault } from './outcome.ts';
 import { addressesOf, reach } from './reach.ts';
 import { type Remedy, remedies } from './remedies.ts';
@@ -97,7 +97,8 @@ const smtpStages: readonly Stage[] = [
   {
     name: 'auth',
     run: async (progress) => {
-      const credentials = await credentialsOf(progress.draft.smtp, progress.parts.sources);
+      const { draft, parts, signal } = progress;
+      const credentials = await unlessGivenUp(credentialsOf(draft.smtp, parts.sources), signal, 'token');
       if (!credentials) return { detail: 'No login is set.' };
       await progress.session?.login(credentials, progress.signal);
       return { detail: `The login as ${credentials.user} is accepted.` };

@@ -39,3 +39,12 @@ export const givenUp = (signal: AbortSignal): FailureDetail =>
         timeoutType: 'SUBMIT_TIMEOUT',
       })
     : Object.assign(new Error('The hand-over was stopped', { cause: signal.reason }), { code: 'EABORT' });
+
+/** The promise, until the signal fires. @throws RelayFailure of the phase where it does */
+export const unlessGivenUp = <T>(promise: Promise<T>, signal: AbortSignal, phase: Phase): Promise<T> =>
+  new Promise((resolve, reject) => {
+    const stop = () => reject(new RelayFailure(phase, 'no', givenUp(signal)));
+    if (signal.aborted) stop();
+    signal.addEventListener('abort', stop, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop));
+  });

@@ -1,4 +1,4 @@
-import { givenUp, RelayFailure } from './failure.ts';
+import { RelayFailure, unlessGivenUp } from './failure.ts';
 import type { Session } from './smtp.ts';
 
 /** Opens a connection and logs in, complete with the one retry that a renewed token allows. */
@@ -62,7 +62,7 @@ export const pool = (): Pool => {
 
   const openFirst = async (connect: Connect, signal: AbortSignal): Promise<Session> => {
     while (first && !proven) {
-      const shared = await settled(first, signal);
+      const shared = await unlessGivenUp(outcomeOf(first), signal, 'connect');
       // Another mail's own time-out or stop says nothing about the relay.
       if (shared instanceof Error && !isGivenUp(shared)) throw shared;
     }
@@ -117,15 +117,4 @@ export const pool = (): Pool => {
 const isGivenUp = (error: Error): boolean =>
   error instanceof RelayFailure && (error.cause.code === 'EABORT' || error.cause.timeoutType === 'SUBMIT_TIMEOUT');
 
-/** What a promise came to, as a value. @throws RelayFailure where the signal fires first */
-const settled = (promise: Promise<Session>, signal: AbortSignal): Promise<unknown> =>
-  new Promise((resolve, reject) => {
-    const stop = () => reject(new RelayFailure('connect', 'no', givenUp(signal)));
-    signal.addEventListener('abort', stop, { once: true });
-    promise
-      .catch((error: unknown) => error)
-      .then((value) => {
-        signal.removeEventListener('abort', stop);
-        resolve(value);
-      });
-  });
+const outcomeOf = (promise: Promise<Session>): Promise<unknown> => promise.catch((error: unknown) => error);

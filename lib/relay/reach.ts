@@ -1,6 +1,6 @@
 import { lookup } from 'node:dns/promises';
 import { BlockList, connect, isIP, type Socket } from 'node:net';
-import { type FailureDetail, givenUp, RelayFailure } from './failure.ts';
+import { type FailureDetail, givenUp, RelayFailure, unlessGivenUp } from './failure.ts';
 
 /**
  * Addresses that no mail server has and that are worth attacking from inside a cloud: link-local, where the metadata
@@ -25,8 +25,7 @@ export const isForbidden = (address: string): boolean =>
  * @throws RelayFailure (phase `dns`) where there is none, or where one of them is forbidden
  */
 export const addressesOf = async (host: string, signal: AbortSignal): Promise<string[]> => {
-  const found = await inTime(lookup(host, { all: true }), signal, 'dns');
-  const addresses = found.map(({ address }) => address);
+  const addresses = (await found(host, signal)).map(({ address }) => address);
   const wrong = addresses.find(isForbidden);
   if (wrong) {
     const cause = Object.assign(new Error(`${host} leads to ${wrong}, where no mail server can be`), { code: 'EDNS' });
@@ -67,15 +66,12 @@ const opened = (host: string, port: number, signal: AbortSignal): Promise<Socket
     signal.addEventListener('abort', stop, { once: true });
   });
 
-const inTime = async <T>(promise: Promise<T>, signal: AbortSignal, phase: 'dns'): Promise<T> => {
-  const stopped = new Promise<never>((_, reject) => {
-    signal.addEventListener('abort', () => reject(givenUp(signal)), { once: true });
-  });
+const found = async (host: string, signal: AbortSignal) => {
   try {
-    return await Promise.race([promise, stopped]);
+    return await unlessGivenUp(lookup(host, { all: true }), signal, 'dns');
   } catch (error) {
-    const cause = error as FailureDetail;
-    throw new RelayFailure(phase, 'no', cause.code === 'ETIMEDOUT' ? cause : named(cause, 'EDNS'));
+    if (error instanceof RelayFailure) throw error;
+    throw new RelayFailure('dns', 'no', named(error as FailureDetail, 'EDNS'));
   }
 };
 

@@ -83,7 +83,7 @@ export const relayRoom = ({ settings: { secret }, tokens, submitTimeout, clock, 
       smtp.close();
       if (underWay.size === 0) return;
       const timer = setTimeout(() => {
-        log.warn('relay-closed-under-way', { mails: underWay.size });
+        log.warn('relay.stopped-under-way', { mails: underWay.size });
         closing.abort();
       }, farewell);
       await Promise.allSettled(underWay);

@@ -103,6 +103,7 @@ export const transportFaults: readonly TransportFault[] = [
       'UNABLE_TO_GET_ISSUER_CERT',
       'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
       'CERT_UNTRUSTED',
+      'CERT_SIGNATURE_FAILURE',
       'CERT_REVOKED',
       'INVALID_CA',
     ],

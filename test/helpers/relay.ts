@@ -1,4 +1,4 @@
-import { mkdtemp, readFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { getCACertificates, setDefaultCACertificates } from 'node:tls';
@@ -12,7 +12,7 @@ export const trustedCertificates = async () => {
   const files = await ensureCertificates(folder);
   const other = await otherName(folder);
   setDefaultCACertificates([...getCACertificates('default'), await readFile(files.ca, 'utf8')]);
-  return { ...files, other };
+  return { ...files, other, remove: () => rm(folder, { recursive: true }) };
 };
 
 /** A complete mail; what a test cares about it gives itself. */

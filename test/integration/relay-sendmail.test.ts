@@ -1,4 +1,4 @@
-import { chmod, mkdtemp, readFile, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import PostalMime from 'postal-mime';
@@ -26,6 +26,7 @@ afterAll(async () => {
   if (home === undefined) delete process.env.HOME;
   else process.env.HOME = home;
   await smtp.close();
+  await rm(folder, { recursive: true });
 });
 beforeEach(() => {
   smtp.accepted.length = 0;

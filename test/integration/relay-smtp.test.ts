@@ -24,11 +24,13 @@ const basic = { enabled: true, user };
 const xoauth2 = { enabled: true, type: 'xoauth2', user } as const;
 
 let smtp: SmtpServer<keyof typeof listeners>;
+let removeCertificates: () => Promise<void>;
 const lines: string[] = [];
 const log: Log = logTo({ info: (it) => lines.push(it), warn: (it) => lines.push(it), error: (it) => lines.push(it) });
 
 beforeAll(async () => {
   const files = await trustedCertificates();
+  removeCertificates = files.remove;
   smtp = await startSmtp({
     listeners: { ...listeners, otherName: { ...listeners.otherName, cert: files.other.cert, key: files.other.key } },
     cert: files.cert,
@@ -37,7 +39,10 @@ beforeAll(async () => {
     checkToken: (_, token) => (token === 'fresh' ? 'ok' : '535 5.7.3 Authentication unsuccessful [host date id]'),
   });
 });
-afterAll(() => smtp.close());
+afterAll(async () => {
+  await smtp.close();
+  await removeCertificates();
+});
 beforeEach(() => {
   smtp.accepted.length = 0;
   smtp.logins.length = 0;
@@ -271,6 +276,11 @@ test('XOAUTH2: where no token can be had, its fault is the outcome and no connec
   expect(smtp.connections.total).toBe(before);
 });
 
+test('a token that does not come ends the hand-over in its time, and nothing is unknown about it', async () => {
+  const relay = relayWith({ tokens: { accessToken: () => new Promise(() => undefined) }, submitTimeout: 100 });
+  expect(await relay.submit(submission(), exchange())).toMatchObject({ class: 'connection', phase: 'token' });
+});
+
 test.each([
   ['before the server stored it', 'before', 0],
   ['after the server stored it', 'after', 1],
@@ -316,16 +326,19 @@ test('a connection lost in the middle of the mail has not taken it', async () =>
   expect(outcome).toMatchObject({ class: 'connection', phase: 'data' });
 });
 
-test('a server that stops reading in the middle of the mail until the time-out has not taken it', async () => {
-  const server = createServer((socket) => scripted(socket, { DATA: '354 go' }, () => socket.pause())).listen(
-    0,
-    '127.0.0.1',
-  );
+test('a mail that the server stopped reading in the middle has not been taken', async () => {
+  const stop = new AbortController();
+  const server = createServer((socket) =>
+    scripted(socket, { DATA: '354 go' }, () => {
+      socket.pause();
+      setImmediate(() => stop.abort());
+    }),
+  ).listen(0, '127.0.0.1');
   await once(server, 'listening');
   onTestFinished(() => void server.close());
   const { port } = server.address() as AddressInfo;
-  const relay = relayWith({ submitTimeout: 1_000 });
-  const outcome = await relay.submit(sized(30_000_000), smtpSettings({ host: '127.0.0.1', port }));
+  const settings = smtpSettings({ host: '127.0.0.1', port });
+  const outcome = await relayWith().submit(sized(30_000_000), settings, { signal: stop.signal });
   expect(outcome).toMatchObject({ phase: 'data' });
   expect(outcome.class).not.toBe('unknown');
 });

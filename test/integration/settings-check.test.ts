@@ -23,8 +23,10 @@ const listeners = {
 } as const;
 
 let smtp: SmtpServer<keyof typeof listeners>;
+let removeCertificates: () => Promise<void>;
 beforeAll(async () => {
   const files = await trustedCertificates();
+  removeCertificates = files.remove;
   smtp = await startSmtp({
     listeners: { ...listeners, otherName: { ...listeners.otherName, cert: files.other.cert, key: files.other.key } },
     cert: files.cert,
@@ -33,7 +35,10 @@ beforeAll(async () => {
     checkToken: (_, token) => (token === 'fresh' ? 'ok' : '535 5.7.3 Authentication unsuccessful [host date id]'),
   });
 });
-afterAll(() => smtp.close());
+afterAll(async () => {
+  await smtp.close();
+  await removeCertificates();
+});
 beforeEach(() => {
   smtp.logins.length = 0;
   smtp.accepted.length = 0;
