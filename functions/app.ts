@@ -1,40 +1,63 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { auditLog } from '../lib/audit/audit.ts';
-import { type Clock, type Random, systemClock } from '../lib/clock.ts';
+import { type Clock, minutes, type Random, seconds, systemClock } from '../lib/clock.ts';
 import type { Config } from '../lib/config.ts';
 import { acceptance } from '../lib/delivery/accept.ts';
 import { type Lanes, queueLanes } from '../lib/delivery/carrier.ts';
 import { composeMail } from '../lib/delivery/compose-mail.ts';
 import { contentStore } from '../lib/delivery/content.ts';
 import { deliveryDesk } from '../lib/delivery/desk.ts';
+import { drainLease, drainOf } from '../lib/delivery/drain.ts';
+import { explainer } from '../lib/delivery/explain.ts';
 import { expired, type Gate, notBefore } from '../lib/delivery/gates.ts';
 import { idempotencyKeys } from '../lib/delivery/keys.ts';
 import { lastResort } from '../lib/delivery/last-resort.ts';
 import { ledger } from '../lib/delivery/ledger.ts';
-import { parking } from '../lib/delivery/parking.ts';
-import { doNotEmail, withinLimit } from '../lib/delivery/room-gates.ts';
+import { parking, waitingIn } from '../lib/delivery/parking.ts';
+import { retention } from '../lib/delivery/retention.ts';
+import {
+  configured,
+  doNotEmail,
+  feedback,
+  inPace,
+  notPaused,
+  relayOpen,
+  withinLimit,
+} from '../lib/delivery/room-gates.ts';
+import { stoppedMail } from '../lib/delivery/stopped-mail.ts';
 import { deliveryVerbs } from '../lib/delivery/verbs.ts';
-import { watchOf } from '../lib/delivery/watch.ts';
+import { bounceFeedback } from '../lib/do-not-email/bounces.ts';
 import { unsubscribeLinks } from '../lib/do-not-email/link.ts';
 import { doNotEmailList } from '../lib/do-not-email/list.ts';
 import { signingKeys } from '../lib/do-not-email/signing-keys.ts';
 import { unsubscribeTokens } from '../lib/do-not-email/token.ts';
 import type { AnyRoute } from '../lib/http/route.ts';
 import { rollingLimit, windowRow } from '../lib/limit/limit.ts';
+import { pace, paceRow } from '../lib/limit/pace.ts';
 import { consoleLog, type Log } from '../lib/log.ts';
 import { type Lane, lanes as laneNames } from '../lib/message/kinds.ts';
 import { unconnected } from '../lib/oauth/unconnected.ts';
+import { breaker } from '../lib/relay/breaker.ts';
+import { pauseSwitch } from '../lib/relay/pause.ts';
 import { relayRoom } from '../lib/relay/relay.ts';
+import { relayRow, sharedRelayState } from '../lib/relay/state.ts';
+import { afterSave } from '../lib/settings/after-save.ts';
 import { settingsRoom } from '../lib/settings/room.ts';
 import { type AzureClients, azureClients } from '../lib/storage/azure.ts';
 import { vaultSecrets } from '../lib/storage/secrets.ts';
 import { auditRoutes } from './http/audit.ts';
+import { checkRoutes } from './http/check.ts';
 import { deliveryRoutes } from './http/deliveries.ts';
+import { doNotEmailRoutes } from './http/do-not-email.ts';
+import { doNotEmailCsvRoutes } from './http/do-not-email-csv.ts';
+import { explainRoutes } from './http/explain.ts';
 import { messageRoutes } from './http/messages.ts';
 import { metaRoutes } from './http/meta.ts';
+import { relayRoutes } from './http/relay.ts';
 import { settingsRoutes } from './http/settings.ts';
 import { testEmailRoutes } from './http/test-email.ts';
 import { unsubscribeRoutes } from './http/unsubscribe.ts';
+import { usageRoutes } from './http/usage.ts';
 import { poison } from './timer/poison.ts';
 
 export interface World {
@@ -59,20 +82,41 @@ export const composePostern = (config: Config, world: World = {}) => {
 
   const secrets = vaultSecrets(azure.vault);
   const audit = auditLog({ table: azure.table('audit'), clock });
-  const settings = settingsRoom({ table: azure.table('settings'), secrets, clock, log, audit });
+  const room = settingsRoom({ table: azure.table('settings'), secrets, clock, log, audit });
   const list = doNotEmailList({ table: azure.table('donotemail'), clock, wait });
+  const bounces = bounceFeedback({ table: azure.table('donotemail'), list, clock });
   const signing = signingKeys({ secrets, clock, makeKey: () => randomBytes(32) });
   const tokens = unsubscribeTokens({ keys: signing, clock });
-  const limit = rollingLimit({ row: windowRow(azure.table('limit')), clock, log, handOver: config.submitTimeout });
+  const handOver = config.submitTimeout + minutes(1);
+  const limit = rollingLimit({ row: windowRow(azure.table('limit')), clock, log, handOver });
+  const state = sharedRelayState({ row: relayRow(azure.table('relay')), clock });
+  const fuse = breaker({ state, clock, random, log, probeTime: handOver });
+  const pause = pauseSwitch({ state, clock });
 
   const book = ledger(azure.table('deliveries'), azure.table('recipients'));
   const keys = idempotencyKeys(azure.table('keys'));
   const lanes = world.lanes ?? queueLanes(azure.queue);
   const content = contentStore(() => azure.container('content'));
   const parked = parking(azure.table('parked'), lanes, clock);
+  const drain = drainOf({
+    ...{ parking: parked, lease: drainLease(azure.table('parked')), settings: room, pause, breaker: fuse, limit },
+    ...{ clock, log },
+  });
+  /** Whoever ends a wait does not wait for those who waited; the timer releases what this leaves. */
+  const drainSoon = async () => {
+    drain().catch((error: unknown) => log.warn('postern.parking.undrained', { error: String(error).slice(0, 300) }));
+  };
+  const settings = afterSave(room, async () => {
+    await fuse.probeNow();
+    await drainSoon();
+  });
   const relay = relayRoom({ settings, tokens: unconnected, submitTimeout: config.submitTimeout, clock, log });
 
-  const gates: Gate[] = [expired, notBefore, doNotEmail(list), withinLimit(limit)];
+  const gates: Gate[] = [
+    ...[expired, notBefore, configured, notPaused(pause), relayOpen(fuse, drainSoon)],
+    ...[inPace(pace({ row: paceRow(azure.table('limit')), clock }), wait), doNotEmail(list, feedback(bounces, fuse))],
+    withinLimit(limit, clock.now),
+  ];
   const compose = composeMail(unsubscribeLinks({ tokens, publicUrl: config.publicUrl }));
   const desk = deliveryDesk({
     ...{
@@ -82,7 +126,6 @@ export const composePostern = (config: Config, world: World = {}) => {
       content,
       settings,
       relay,
-      watch: watchOf({ limit, clock }),
       gates,
       compose,
     },
@@ -92,11 +135,29 @@ export const composePostern = (config: Config, world: World = {}) => {
   const accept = acceptance({ ledger: book, keys, lanes, content, desk, lastResort: last, clock, newWriter, log });
   const verbs = deliveryVerbs({ ledger: book, lanes, audit, clock, newWriter });
 
+  const ageOut = retention({
+    ...{ deliveries: azure.table('deliveries'), recipients: azure.table('recipients'), keys: azure.table('keys') },
+    ...{ audit, content, settings, clock },
+  });
+
   const routes: AnyRoute[] = [
     ...settingsRoutes({ settings }),
     ...testEmailRoutes({ acceptance: accept, ledger: book, settings, audit, wait }),
+    ...checkRoutes({ settings, tokens: unconnected, clock, timeout: seconds(60) }),
+    ...explainRoutes(explainer({ gates, settings, clock })),
     ...messageRoutes({ acceptance: accept, desk, ledger: book, keys }),
     ...deliveryRoutes(verbs),
+    ...relayRoutes({ state, breaker: fuse, pause, limit, audit, waiting: () => waitingIn(parked), drain: drainSoon }),
+    ...usageRoutes({ limit, settings: settings.refresh }),
+    ...doNotEmailRoutes({
+      list,
+      table: azure.table('donotemail'),
+      audit,
+      clock,
+      bounces,
+      stoppedBy: stoppedMail(book),
+    }),
+    ...doNotEmailCsvRoutes({ list, table: azure.table('donotemail'), audit, clock, uniqueId: newWriter, wait }),
     ...unsubscribeRoutes({ list, tokens, clock, log }),
     ...auditRoutes(audit),
     ...metaRoutes({
@@ -116,6 +177,12 @@ export const composePostern = (config: Config, world: World = {}) => {
     edge: { easyAuth: config.easyAuth, publicUrl: config.publicUrl, log },
     queues: everyLane.map((name) => ({ name, acceptance: accept })),
     timers: {
+      drain: async () => {
+        await drain();
+      },
+      ageOut: async () => {
+        await ageOut();
+      },
       poison: async () => {
         for (const name of everyLane) await poison(name, azure.queue(`${name}-poison`), last);
       },

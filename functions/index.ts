@@ -17,6 +17,8 @@ for (const { name, acceptance } of postern.queues) {
   });
 }
 
+app.timer('releaseParkedMail', { schedule: '*/15 * * * * *', handler: postern.timers.drain });
+app.timer('ageOut', { schedule: '0 20 * * * *', handler: postern.timers.ageOut });
 app.timer('emptyPoisonQueues', { schedule: '*/15 * * * * *', handler: postern.timers.poison });
 
 app.hook.appTerminate(postern.close);

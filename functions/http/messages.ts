@@ -39,7 +39,7 @@ const listQuery = z.object({
 });
 
 /** The contract's whole body as on the queue, or what stands under `mail` alone. */
-const posted = z.union([queueBody, mail.transform((it) => ({ v: 1 as const, mail: it }))]);
+export const posted = z.union([queueBody, mail.transform((it) => ({ v: 1 as const, mail: it }))]);
 
 export const messageRoutes = (needs: Needs): AnyRoute[] => [
   route({

@@ -57,6 +57,8 @@ export interface AuditLog {
     after?: AuditPlace | undefined;
     subject?: string | undefined;
   }): Promise<{ entries: AuditEntry[]; next?: AuditPlace | undefined }>;
+  /** Deletes entries of the days before the one of `before` (milliseconds), at most so many. @returns how many went */
+  ageOut(before: number, most: number): Promise<number>;
 }
 
 interface Row {
@@ -114,7 +116,28 @@ export const auditLog = ({ table, clock, uniqueId = randomUUID }: Needs): AuditL
     }
     return { entries: found.map(({ entry }) => entry) };
   },
+  ageOut: async (before, most) => {
+    let done = 0;
+    while (done < most) {
+      const filter = odata`PartitionKey gt ${dayKey(before)}`;
+      const { value: rows } = await table
+        .listEntities({ queryOptions: { filter, select: ['partitionKey', 'rowKey'] } })
+        .byPage({ maxPageSize: 90 })
+        .next();
+      if (!rows?.length) break;
+      for (const part of Map.groupBy(rows as Keys[], ({ partitionKey }) => partitionKey).values()) {
+        await table.submitTransaction(part.map(({ partitionKey, rowKey }) => ['delete', { partitionKey, rowKey }]));
+      }
+      done += rows.length;
+    }
+    return done;
+  },
 });
+
+interface Keys {
+  partitionKey: string;
+  rowKey: string;
+}
 
 const entryOf = (row: Row & { rowKey?: string }): AuditEntry => ({
   id: String(row.rowKey).replace(/^\d+-/, ''),

@@ -21,7 +21,7 @@ import {
   newDelivery,
   type Reason,
 } from './delivery.ts';
-import { askGates, type Gate, type HeldUnit, type Verdict } from './gates.ts';
+import { askGates, type Gate, type Hold, releaseAll, type Verdict } from './gates.ts';
 import { parseId } from './id.ts';
 import type { Ledger, Stored } from './ledger.ts';
 import type { Parking } from './parking.ts';
@@ -35,13 +35,6 @@ export interface DeskRelay {
   submit(mail: Submission, settings: Settings): Promise<Outcome>;
 }
 
-/** Who else learns of outcomes: the breaker and the limit. */
-export interface Watch {
-  /** Called before the hand-over; what it gives is passed back with the outcome. */
-  before(): Promise<unknown>;
-  after(outcome: Outcome, before: unknown, settings: Settings): Promise<void>;
-}
-
 export interface DeskParts {
   ledger: Ledger;
   lanes: Lanes;
@@ -49,7 +42,6 @@ export interface DeskParts {
   content: ContentStore;
   settings: Pick<SettingsRoom, 'current' | 'refresh'>;
   relay: DeskRelay;
-  watch: Watch;
   gates: readonly Gate[];
   /** Makes the complete mail out of its parts; rejects only where a service that it needs does not answer. */
   compose(mail: Mail, delivery: Delivery, content: Content, settings: Settings): Promise<Submission>;
@@ -88,7 +80,7 @@ export const leaseOf = (submitTimeout: number): number => submitTimeout + Math.m
 const mostPostponed = 60;
 
 export const deliveryDesk = (parts: DeskParts): Desk => {
-  const { ledger, lanes, parking, content, relay, watch, gates, clock, random, log } = parts;
+  const { ledger, lanes, parking, content, relay, gates, clock, random, log } = parts;
   const freeGates = gates.filter((gate) => gate.free);
 
   const deliver = async (job: Job): Promise<Delivery | undefined> => {
@@ -163,7 +155,7 @@ export const deliveryDesk = (parts: DeskParts): Desk => {
   /** Gates, a connection, the gates again, claim, hand-over, record. */
   const attempt = async (work: Work, writer: string): Promise<Delivery | 'somebody-else'> => {
     const settings = await settingsFor(work.delivery);
-    const early = await askGates(freeGates, work.delivery, { settings, now: clock.now() });
+    const early = await askGates(freeGates, work.delivery, { settings, now: clock.now(), dryRun: true });
     if ('stopped' in early) return await stop(work, early.stopped, writer);
 
     let text: Content;
@@ -178,25 +170,38 @@ export const deliveryDesk = (parts: DeskParts): Desk => {
     const release = await relay.slot(classOf(work.delivery), settings.limit.connections);
     let claimed: Stored | undefined;
     let outcome: Outcome;
-    let unit: HeldUnit | undefined;
+    let holds: Hold[] = [];
     try {
       const asked = await askGates(gates, work.delivery, { settings, now: clock.now() });
       if ('stopped' in asked) return await stop(work, asked.stopped, writer);
-      unit = asked.unit;
+      holds = asked.holds;
       const mail = await parts.compose(work.mail, work.delivery, text, settings);
-      const seen = await watch.before();
       claimed = await claim(work, mail, asked.notes, writer);
       if (!claimed) {
-        await unit?.giveBack();
+        await releaseAll(holds);
         return 'somebody-else';
       }
       outcome = await handOver(mail, settings);
-      if (outcome.class !== 'accepted' && outcome.class !== 'unknown') await unit?.giveBack();
-      await watch.after(outcome, seen, settings);
+    } catch (error) {
+      await releaseAll(holds);
+      throw error;
     } finally {
       release();
     }
-    return await record(claimed, outcome, settings, work.mail, writer);
+    const recorded = await record(claimed, outcome, settings, work.mail, writer);
+    await tell(holds, outcome, claimed.delivery, settings);
+    return recorded;
+  };
+
+  /** The delivery's own outcome is recorded by now, and stays so if somebody cannot take note of it. */
+  const tell = async (holds: Hold[], outcome: Outcome, delivery: Delivery, settings: Settings): Promise<void> => {
+    for (const hold of holds) {
+      try {
+        await hold.settle(outcome, delivery, settings);
+      } catch (error) {
+        log.warn('postern.delivery.untold', { delivery: delivery.id, error: String(error).slice(0, 300) });
+      }
+    }
   };
 
   /** What keeps the mail from being handed over at all, such as a vault without an answer, is no unknown outcome. */

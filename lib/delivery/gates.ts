@@ -1,28 +1,31 @@
 import { iso } from '../clock.ts';
+import type { Outcome } from '../relay/outcome.ts';
 import type { Settings } from '../settings/schema.ts';
 import type { Delivery, Reason } from './delivery.ts';
 import type { State } from './states.ts';
 
 /** What a parked delivery may wait for: an event of the relay or the limit, or just a time. */
-export const waits = ['time', 'pause', 'relay', 'limit'] as const;
+export const waits = ['time', 'pause', 'relay', 'limit', 'pace'] as const;
 export type WaitsFor = (typeof waits)[number];
 
-/** A unit of the 24-hour limit that a mail holds while it is handed over. */
-export interface HeldUnit {
-  /** The relay refused the mail: the unit is free again. Never called where the outcome is unknown. */
-  giveBack(): Promise<void>;
+/** What a gate gave a mail for its hand-over, such as a unit of the limit or the right to probe. */
+export interface Hold {
+  /** The mail is not handed over after all. */
+  release(): Promise<void>;
+  /** What came of the hand-over. */
+  settle(outcome: Outcome, delivery: Delivery, settings: Settings): Promise<void>;
 }
 
 export type Verdict =
   /** `note` is kept with the delivery, e.g. which override let it pass. */
-  | { pass: true; note?: string; unit?: HeldUnit }
+  | { pass: true; note?: string; hold?: Hold }
   | { stop: Extract<State, 'suppressed' | 'expired' | 'failed'>; reason: Reason }
   | { park: WaitsFor; until?: number; reason: Reason };
 
 export interface GateContext {
   settings: Settings;
   now: number;
-  /** Set in a dry run: nothing may be counted or stored. */
+  /** A look ahead: nothing may be counted, held, waited for or stored. */
   dryRun?: boolean;
 }
 
@@ -32,7 +35,7 @@ export interface GateContext {
  */
 export interface Gate {
   name: string;
-  /** Costs no storage operation as a rule, so it is also asked before a connection is waited for. */
+  /** Costs no storage operation as a rule, so it is also looked at before a connection is waited for. */
   free: boolean;
   check(delivery: Delivery, context: GateContext): Promise<Verdict>;
 }
@@ -70,30 +73,34 @@ export const notBefore: Gate = {
   },
 };
 
-export interface GateResult {
-  gate: string;
-  verdict: Verdict;
-}
-
 /**
- * Asks the gates in order until one does not let the delivery pass.
- * @returns the verdict that stopped it, or all notes and the unit of the limit that it now holds
+ * Asks the gates in order until one does not let the delivery pass; what earlier ones gave is then released.
+ * @returns the verdict that stopped it, or all notes and all that it now holds
  */
 export const askGates = async (
   gates: readonly Gate[],
   delivery: Delivery,
   context: GateContext,
-): Promise<{ stopped: Exclude<Verdict, { pass: true }> } | { notes: string[]; unit?: HeldUnit }> => {
+): Promise<{ stopped: Exclude<Verdict, { pass: true }> } | { notes: string[]; holds: Hold[] }> => {
   const notes: string[] = [];
-  let unit: HeldUnit | undefined;
-  for (const gate of gates) {
-    const verdict = await gate.check(delivery, context);
-    if (!('pass' in verdict)) {
-      await unit?.giveBack();
-      return { stopped: verdict };
+  const holds: Hold[] = [];
+  try {
+    for (const gate of gates) {
+      const verdict = await gate.check(delivery, context);
+      if (!('pass' in verdict)) {
+        await releaseAll(holds);
+        return { stopped: verdict };
+      }
+      if (verdict.note) notes.push(verdict.note);
+      if (verdict.hold) holds.push(verdict.hold);
     }
-    if (verdict.note) notes.push(verdict.note);
-    unit = verdict.unit ?? unit;
+  } catch (error) {
+    await releaseAll(holds);
+    throw error;
   }
-  return unit ? { notes, unit } : { notes };
+  return { notes, holds };
+};
+
+export const releaseAll = async (holds: readonly Hold[]): Promise<void> => {
+  for (const hold of holds) await hold.release();
 };

@@ -166,6 +166,8 @@ const toEntity = ({ delivery, writer, mail, original }: Omit<Stored, 'etag'>) =>
   state: delivery.state,
   kind: delivery.kind,
   ...(delivery.owner ? { owner: delivery.owner } : {}),
+  ...(delivery.key ? { key: delivery.key } : {}),
+  ...(delivery.blob ? { blob: delivery.blob } : {}),
   summary: JSON.stringify(summaryOf(delivery)),
   writer,
   ...chunks('data', JSON.stringify(delivery)),

@@ -141,3 +141,14 @@ const removeAll = async (table: TableClient, entries: Entry[]): Promise<void> =>
     }
   }
 };
+
+/** How many mails wait, by what for and class, in one flat list: `relay.priority`. */
+export const waitingIn = async (parked: Pick<Parking, 'waiting'>): Promise<Record<string, number>> => {
+  const counts = await parked.waiting();
+  return Object.fromEntries(
+    Object.entries(counts).flatMap(([waitsFor, { priority, ordinary }]) => [
+      [`${waitsFor}.priority`, priority],
+      [`${waitsFor}.ordinary`, ordinary],
+    ]),
+  );
+};
