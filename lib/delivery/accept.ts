@@ -1,3 +1,4 @@
+import { alerts } from '../alerts.ts';
 import type { Clock } from '../clock.ts';
 import { days, minutes } from '../clock.ts';
 import { PosternError } from '../errors.ts';
@@ -143,7 +144,7 @@ export const acceptance = (parts: Parts): Acceptance => {
     for (const row of rejected({ bad, messageId, firstN, code, at: clock.now() })) {
       const stored = await ledger.open(row, parts.newWriter(), undefined, original);
       if (stored && row.to.address !== '') await ledger.index(row);
-      log.alert('postern.delivery.failed', { delivery: row.id, kind: row.kind, code });
+      log.alert(alerts.deliveryFailed, { delivery: row.id, kind: row.kind, code });
     }
   };
 
