@@ -32,7 +32,7 @@ export const smtpRelay = (sources: CredentialSources, submitTimeout: number): Sm
 
   return {
     submit: async (mail, message, settings, signal) => {
-      const credentials = await unlessGivenUp(credentialsOf(settings.smtp, sources), signal, 'token');
+      const credentials = await unlessGivenUp(credentialsOf(settings, sources), signal, 'token');
       const pool = poolFor(loginKey(settings.smtp, credentials));
       const connect = (until: AbortSignal) => connectTo(settings.smtp, credentials, sources, submitTimeout, until);
       const envelope = { from: mail.envelopeFrom, to: mail.to.address };

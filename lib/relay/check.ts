@@ -98,7 +98,7 @@ const smtpStages: readonly Stage[] = [
     name: 'auth',
     run: async (progress) => {
       const { draft, parts, signal } = progress;
-      const credentials = await unlessGivenUp(credentialsOf(draft.smtp, parts.sources), signal, 'token');
+      const credentials = await unlessGivenUp(credentialsOf(draft, parts.sources), signal, 'token');
       if (!credentials) return { detail: 'No login is set.' };
       await progress.session?.login(credentials, progress.signal);
       return { detail: `The login as ${credentials.user} is accepted.` };

@@ -6,8 +6,8 @@ import { RelayFailure } from './failure.ts';
 import type { Credentials } from './smtp.ts';
 
 export interface CredentialSources {
-  /** A secret that fits the present settings; `undefined` where none is stored or its seal does not fit. */
-  secret(name: typeof secretNames.smtpPassword): Promise<string | undefined>;
+  /** A secret that fits exactly these settings; `undefined` where none is stored or its seal does not fit (law 6). */
+  secret(name: typeof secretNames.smtpPassword, use: Settings): Promise<string | undefined>;
   tokens: TokenSource;
 }
 
@@ -16,12 +16,13 @@ export interface CredentialSources {
  * @throws TokenFault where no token can be had, RelayFailure (phase `auth`) where the password is missing
  */
 export const credentialsOf = async (
-  { auth }: Settings['smtp'],
+  settings: Settings,
   { secret, tokens }: CredentialSources,
 ): Promise<Credentials | undefined> => {
+  const { auth } = settings.smtp;
   if (!auth.enabled) return undefined;
   if (auth.type === 'xoauth2') return { method: 'xoauth2', ...(await tokens.accessToken()) };
-  const password = await secret(secretNames.smtpPassword);
+  const password = await secret(secretNames.smtpPassword, settings);
   if (password === undefined) {
     const cause = Object.assign(new Error('No SMTP password is stored for this server and user'), { code: 'ENOAUTH' });
     throw new RelayFailure('auth', 'no', cause);
