@@ -11,13 +11,11 @@ import { changeRow, type Row, tableRow } from '../storage/row.ts';
 import type { WaitsFor } from './gates.ts';
 import type { Parking, Released } from './parking.ts';
 
-export interface Drain {
-  /**
-   * Releases parked mail for which there is room now, priority first, in steps. One process at a time does it; another
-   * call meanwhile does nothing, and the timer comes again. @returns how many were released
-   */
-  (): Promise<number>;
-}
+/**
+ * Releases parked mail for which there is room now, priority first, in steps. One process at a time does it; another
+ * call meanwhile does nothing, and the timer comes again. @returns how many were released
+ */
+export type Drain = () => Promise<number>;
 
 const leaseSchema = z.object({ until: z.int() });
 export const drainLease = (table: TableClient): Row<z.output<typeof leaseSchema>> =>
