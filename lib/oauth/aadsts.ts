@@ -125,7 +125,12 @@ export const classifyTokenError = (error: unknown): TokenFailure => {
 };
 
 /** Errors of @azure/identity, which gives the assertion of the managed identity. */
-const identityErrors = new Set(['CredentialUnavailableError', 'AuthenticationError', 'AuthenticationRequiredError']);
+const identityErrors = new Set([
+  'CredentialUnavailableError',
+  'AuthenticationError',
+  'AuthenticationRequiredError',
+  'AggregateAuthenticationError',
+]);
 
 /** What Entra said: at the token endpoint or, in the query of the callback, at the authorization endpoint (RFC 6749). */
 export interface Refusal {
