@@ -22,9 +22,18 @@ export interface LocalStack {
   end(signal?: NodeJS.Signals): Promise<number | null>;
 }
 
-/** `npm start` with ports and a folder of its own; ended after the test. Rejects with what it printed if it ends early. */
-export const startStack = async (environment: Record<string, string>, folder?: string): Promise<LocalStack> => {
-  const own = folder ?? (await ownFolder());
+type WhenDone = (cleanUp: () => Promise<void>) => void;
+
+/**
+ * `npm start` with ports and a folder of its own. Rejects with what it printed if it ends early.
+ * @param whenDone where to leave what ends it; after the test unless told
+ */
+export const startStack = async (
+  environment: Record<string, string>,
+  folder?: string,
+  whenDone: WhenDone = onTestFinished,
+): Promise<LocalStack> => {
+  const own = folder ?? (await ownFolder(whenDone));
   const base = Number(environment.POSTERN_PORT_BASE ?? (await freeBase()));
   const { process: child, output } = launch({
     ...environment,
@@ -36,7 +45,7 @@ export const startStack = async (environment: Record<string, string>, folder?: s
     child.kill(signal);
     return (await exit)[0];
   };
-  onTestFinished(async () => {
+  whenDone(async () => {
     if (child.exitCode === null && child.signalCode === null) await end('SIGTERM');
   });
   await vi.waitFor(
@@ -61,9 +70,9 @@ export const refusedStart = async (environment: Record<string, string>): Promise
   return { code, output: output() };
 };
 
-export const ownFolder = async (): Promise<string> => {
+export const ownFolder = async (whenDone: WhenDone = onTestFinished): Promise<string> => {
   const folder = await mkdtemp(join(tmpdir(), 'postern-stack-'));
-  onTestFinished(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }));
+  whenDone(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }));
   return folder;
 };
 
