@@ -77,6 +77,8 @@ export interface Delivery {
   from?: Mailbox | undefined;
   /** An earlier attempt ended without a reply: the mail may have arrived, whatever later attempts say. */
   mayHaveArrived?: boolean | undefined;
+  /** How often it was set aside. Each time makes an entry of its own in the parking. */
+  parkings?: number | undefined;
   /** How often it was sent again after an unknown outcome without a person asking. */
   resends?: number | undefined;
   /** Blob of the container `content` that holds what the recipient reads; deleted when the row ages out. */
@@ -97,7 +99,11 @@ export interface Newcomer {
   owner?: string | undefined;
 }
 
-const maxTrail = 60;
+/** Transitions and attempts that a row keeps, so that it stays far below the size that the table service takes. */
+const most = 60;
+
+/** A mail that waits for days among probes and parkings keeps its first steps and its newest ones. */
+const kept = <T>(all: T[]): T[] => (all.length <= most ? all : [...all.slice(0, 10), ...all.slice(-(most - 10))]);
 
 /** A delivery before its first row. */
 export const newDelivery = ({ messageId, n, at, mail, to, owner }: Newcomer): Delivery => {
@@ -155,12 +161,13 @@ export const moved = (delivery: Delivery, from: State | 'new', move: Move): Deli
     leaseUntil: undefined,
     due: undefined,
     waitsFor: undefined,
+    ...(move.to === 'parked' ? { parkings: (delivery.parkings ?? 0) + 1 } : {}),
     ...move.set,
     state: move.to,
     changedAt: at,
     reason: move.reason,
-    // A mail that waits for days among probes and parkings keeps its first steps and its newest ones.
-    trail: trail.length <= maxTrail ? trail : [...trail.slice(0, 10), ...trail.slice(-(maxTrail - 10))],
+    attempts: kept(move.set?.attempts ?? delivery.attempts),
+    trail: kept(trail),
   };
 };
 

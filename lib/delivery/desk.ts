@@ -262,10 +262,10 @@ export const deliveryDesk = (parts: DeskParts): Desk => {
 
   const carryOut = async (standing: Stored, aftermath: Aftermath, settings: Settings, mail: Mail, writer: string) => {
     const { move, again, park } = aftermath;
-    if (park) await parking.park(standing.delivery, park.waitsFor, park.until);
     const stored = await write(standing, move, writer, mail);
     if (!stored) return undefined;
     const { delivery } = stored;
+    if (park) await parking.park(delivery, park.waitsFor, park.until);
     if (again !== undefined) {
       await lanes.send(laneOfDelivery(delivery), carrierOf(delivery.id, delivery.attempt + 1), again / 1000);
     }
@@ -278,7 +278,6 @@ export const deliveryDesk = (parts: DeskParts): Desk => {
     const { delivery, from, stored, mail } = work;
     let move: Omit<Move, 'at' | 'by'>;
     if ('park' in verdict) {
-      await parking.park(delivery, verdict.park, verdict.until);
       const due = verdict.until === undefined ? undefined : iso(verdict.until);
       move = { to: 'parked', reason: verdict.reason, set: { waitsFor: verdict.park, due } };
     } else if (delivery.mayHaveArrived) {
@@ -288,6 +287,9 @@ export const deliveryDesk = (parts: DeskParts): Desk => {
     }
     const done = stored ? await write(stored, move, writer, mail) : await openWith(delivery, from, move, writer, mail);
     if (!done) return 'somebody-else' as const;
+    // Only now: an entry that is released before the row holds the mail would bring a carrier with nothing to carry. A
+    // crash in between is mended by the queue message that came with this job, since it is delivered again.
+    if ('park' in verdict) await parking.park(done.delivery, verdict.park, verdict.until);
     announce(done.delivery, await parts.settings.current());
     return done.delivery;
   };

@@ -11,10 +11,11 @@ import { parseId } from './id.ts';
 /**
  * Deliveries set aside until a time or an event. They lie in a table and cost nothing while they wait; a release
  * enqueues their carriers in order, priority first. The carrier goes first and the entry after it, so that a crash
- * between the two doubles a carrier, which the claim sorts out, and never loses a mail.
+ * between the two doubles a carrier, which the claim sorts out, and never loses a mail. A delivery whose carrier comes
+ * to a closed gate again before its old entry is deleted gets a new entry, not the old one that is about to go.
  */
 export interface Parking {
-  /** Idempotent. @param until milliseconds; for `time` it decides the order */
+  /** Idempotent for one parking of the delivery, which its row tells already. @param until milliseconds; for `time` it decides the order */
   park(delivery: Delivery, waitsFor: WaitsFor, until?: number): Promise<void>;
   /**
    * Releases what may go, in bounded steps.
@@ -81,7 +82,7 @@ export const parking = (table: TableClient, lanes: Lanes, clock: Clock): Parking
       const order = waitsFor === 'time' && until !== undefined ? until : (parseId(delivery.messageId)?.at ?? 0);
       const entity: Entry = {
         partitionKey: partition(waitsFor, classOf(delivery)),
-        rowKey: `${sortable(order)}-${delivery.id}`,
+        rowKey: `${sortable(order)}-${delivery.id}-${delivery.parkings ?? 0}`,
         id: delivery.id,
         attempt: delivery.attempt + 1,
         lane: laneOfDelivery(delivery),
