@@ -37,6 +37,8 @@ export interface InboxMail {
 }
 
 export interface BundledStack extends LocalStack {
+  /** Folder of the bundle. */
+  app: string;
   /** What `.dev/env` says of a name. @throws Error where it says nothing */
   variable(name: string): string;
   ask(method: string, path: string, asked?: Asked): Promise<Answer>;
@@ -56,7 +58,7 @@ export const bundledStack = (environment: Record<string, string> = {}): (() => B
     const later = (cleanUp: () => Promise<void>) => void cleanUps.unshift(cleanUp);
     const app = await ownFolder(later);
     await buildApp(app);
-    stack = asked(await startStack({ POSTERN_APP: app, ...environment }, undefined, later));
+    stack = asked(await startStack({ POSTERN_APP: app, ...environment }, undefined, later), app);
     return async () => {
       for (const cleanUp of cleanUps) await cleanUp();
     };
@@ -64,7 +66,7 @@ export const bundledStack = (environment: Record<string, string> = {}): (() => B
   return () => stack;
 };
 
-const asked = (stack: LocalStack): BundledStack => {
+const asked = (stack: LocalStack, app: string): BundledStack => {
   const variable = (name: string) => {
     const value = stack.env[name];
     if (!value) throw new Error(`.dev/env has no ${name}`);
@@ -123,7 +125,7 @@ const asked = (stack: LocalStack): BundledStack => {
     return text;
   };
 
-  return { ...stack, variable, ask, client, inbox, settled };
+  return { ...stack, app, variable, ask, client, inbox, settled };
 };
 
 /** A request whose method `fetch` does not know or does not let through. @returns status and headers */
