@@ -32,12 +32,14 @@ export interface Granted {
   cache: string;
 }
 
-/** An error of MSAL, with the seconds that Entra asked to wait. */
+/** An error of MSAL, with the HTTP status and the seconds that Entra asked to wait. */
 export class EntraFailure extends Error {
+  readonly status: number | undefined;
   readonly retryAfter: number | undefined;
   constructor(cause: unknown, told: Told) {
     super('Entra gave no token', { cause });
     this.name = 'EntraFailure';
+    this.status = told.status;
     this.retryAfter = told.retryAfter;
   }
 }

@@ -1,7 +1,9 @@
 import type { INetworkModule, NetworkRequestOptions, NetworkResponse } from '@azure/msal-node';
 
-/** What the last answer of the token endpoint said besides the tokens; both in seconds. */
+/** What the last answer of the token endpoint said besides the tokens; times in seconds. */
 export interface Told {
+  /** HTTP status; absent where no answer came. */
+  status?: number;
   expiresIn?: number;
   retryAfter?: number;
 }
@@ -30,6 +32,7 @@ export const networkOf = (timeout: number): { network: INetworkModule; told: Tol
       error_description: `Entra answered ${response.status} with a page instead of JSON.`,
     };
     if (method === 'POST') {
+      told.status = response.status;
       const { expires_in: expiresIn } = body as { expires_in?: unknown };
       const retryAfter = Number(response.headers.get('retry-after'));
       if (Number(expiresIn) > 0) told.expiresIn = Number(expiresIn);
