@@ -36,7 +36,7 @@ import { rollingLimit, windowRow } from '../lib/limit/limit.ts';
 import { pace, paceRow } from '../lib/limit/pace.ts';
 import { consoleLog, type Log } from '../lib/log.ts';
 import { type Lane, lanes as laneNames } from '../lib/message/kinds.ts';
-import { unconnected } from '../lib/oauth/unconnected.ts';
+import { oauthRoom } from '../lib/oauth/room.ts';
 import { breaker } from '../lib/relay/breaker.ts';
 import { pauseSwitch } from '../lib/relay/pause.ts';
 import { relayRoom } from '../lib/relay/relay.ts';
@@ -53,6 +53,7 @@ import { doNotEmailCsvRoutes } from './http/do-not-email-csv.ts';
 import { explainRoutes } from './http/explain.ts';
 import { messageRoutes } from './http/messages.ts';
 import { metaRoutes } from './http/meta.ts';
+import { oauthRoutes } from './http/oauth.ts';
 import { relayRoutes } from './http/relay.ts';
 import { settingsRoutes } from './http/settings.ts';
 import { testEmailRoutes } from './http/test-email.ts';
@@ -106,11 +107,17 @@ export const composePostern = (config: Config, world: World = {}) => {
   const drainSoon = async () => {
     drain().catch((error: unknown) => log.warn('postern.parking.undrained', { error: String(error).slice(0, 300) }));
   };
-  const settings = afterSave(room, async () => {
+  const tryAgain = async () => {
     await fuse.probeNow();
     await drainSoon();
+  };
+  const settings = afterSave(room, tryAgain);
+  const oauth = oauthRoom({
+    ...{ table: azure.table('oauth'), secrets, settings, audit, clock, log },
+    ...{ credential: azure.credential, authorityHost: config.entraAuthorityHost, connected: tryAgain },
+    secretText: () => randomBytes(32).toString('base64url'),
   });
-  const relay = relayRoom({ settings, tokens: unconnected, submitTimeout: config.submitTimeout, clock, log });
+  const relay = relayRoom({ settings, tokens: oauth.tokens, submitTimeout: config.submitTimeout, clock, log });
 
   const gates: Gate[] = [
     ...[expired, notBefore, configured, notPaused(pause), relayOpen(fuse, drainSoon)],
@@ -143,7 +150,8 @@ export const composePostern = (config: Config, world: World = {}) => {
   const routes: AnyRoute[] = [
     ...settingsRoutes({ settings }),
     ...testEmailRoutes({ acceptance: accept, ledger: book, settings, audit, wait }),
-    ...checkRoutes({ settings, tokens: unconnected, clock, timeout: seconds(60) }),
+    ...oauthRoutes(oauth),
+    ...checkRoutes({ settings, tokens: oauth.tokens, clock, timeout: seconds(60) }),
     ...explainRoutes(explainer({ gates, settings, clock })),
     ...messageRoutes({ acceptance: accept, desk, ledger: book, keys }),
     ...deliveryRoutes(verbs),
@@ -183,12 +191,14 @@ export const composePostern = (config: Config, world: World = {}) => {
       ageOut: async () => {
         await ageOut();
       },
+      renewToken: oauth.daily,
       poison: async () => {
         for (const name of everyLane) await poison(name, azure.queue(`${name}-poison`), last);
       },
     },
     close: async () => {
       await relay.close();
+      await oauth.close();
       await limit.close();
     },
     rooms: {

@@ -19,6 +19,7 @@ for (const { name, acceptance } of postern.queues) {
 
 app.timer('releaseParkedMail', { schedule: '*/15 * * * * *', handler: postern.timers.drain });
 app.timer('ageOut', { schedule: '0 20 * * * *', handler: postern.timers.ageOut });
+app.timer('renewToken', { schedule: '0 40 3 * * *', handler: postern.timers.renewToken });
 app.timer('emptyPoisonQueues', { schedule: '*/15 * * * * *', handler: postern.timers.poison });
 
 app.hook.appTerminate(postern.close);
