@@ -83,7 +83,7 @@ export const faultScript = (): Faults & { next(at: Phase, about: string): Fault 
 };
 
 /** Mulberry32, a small generator of numbers in [0, 1) that a seed fixes. */
-const sequence = (seed: number) => {
+export const sequence = (seed: number): (() => number) => {
   let state = seed | 0;
   return () => {
     state = (state + 0x6d2b79f5) | 0;
