@@ -85,7 +85,7 @@ const asked = (stack: LocalStack, app: string): BundledStack => {
     });
     const text = await answer.text();
     const isJson = answer.headers.get('content-type')?.includes('json') === true;
-    return { status: answer.status, headers: answer.headers, json: isJson ? JSON.parse(text) : text };
+    return { status: answer.status, headers: answer.headers, json: isJson && text !== '' ? JSON.parse(text) : text };
   };
 
   const inbox = async (to: string): Promise<InboxMail[]> => {
