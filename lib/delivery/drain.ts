@@ -1,19 +1,22 @@
 import type { TableClient } from '@azure/data-tables';
 import { z } from 'zod';
-import { type Clock, seconds } from '../clock.ts';
+import { type Clock, minutes, seconds } from '../clock.ts';
 import type { RollingLimit } from '../limit/limit.ts';
+import { horizon, spacingOf } from '../limit/pace.ts';
 import type { Log } from '../log.ts';
 import type { KindClass } from '../message/kinds.ts';
+import { hasSender } from '../message/sender.ts';
 import type { Breaker } from '../relay/breaker.ts';
 import type { PauseSwitch } from '../relay/pause.ts';
 import type { Settings } from '../settings/schema.ts';
 import { changeRow, type Row, tableRow } from '../storage/row.ts';
-import type { WaitsFor } from './gates.ts';
-import type { Parking, Released } from './parking.ts';
+import { mostInConvoy } from './carrier.ts';
+import { classes, type Parking, type Spacing } from './parking.ts';
 
 /**
- * Releases parked mail for which there is room now, priority first, in steps. One process at a time does it; another
- * call meanwhile does nothing, and the timer comes again. @returns how many were released
+ * Releases parked mail for which there is room now, priority first, in steps. One process at a time does it; where
+ * another one is at it, this call does nothing, and the timer comes again. A call while this process is at it makes it
+ * look once more, since the event may have come after it looked. @returns how many were released
  */
 export type Drain = () => Promise<number>;
 
@@ -22,7 +25,7 @@ export const drainLease = (table: TableClient): Row<z.output<typeof leaseSchema>
   tableRow(table, { partitionKey: 'drain', rowKey: 'lease' }, leaseSchema);
 
 interface Parts {
-  parking: Parking;
+  parking: Pick<Parking, 'release'>;
   lease: Row<{ until: number }>;
   settings: { current(): Promise<Settings> };
   pause: Pick<PauseSwitch, 'paused'>;
@@ -35,55 +38,96 @@ interface Parts {
 /** Releases come this far apart, by the timer. */
 export const drainEvery = seconds(15);
 const leaseFor = seconds(60);
-/** Carriers released in one step; a step is done again as long as there is room and time. */
+/** Mails released in one step; before each the gates are looked at again. */
 const step = 1000;
 const longestRun = seconds(40);
 
 export const drainOf = ({ parking, lease, settings, pause, breaker, limit, clock, log }: Parts): Drain => {
-  const takeLease = async (): Promise<boolean> => {
+  /** @returns what it is known by, or `undefined` where somebody else holds it */
+  const takeLease = async (): Promise<number | undefined> => {
     const now = clock.now();
     const { result } = await changeRow(lease, undefined, (held) =>
-      held && held.until > now ? { result: false } : { value: { until: now + leaseFor }, result: true },
+      held && held.until > now ? { result: undefined } : { value: { until: now + leaseFor }, result: now + leaseFor },
     );
     return result;
   };
-  const endLease = () => changeRow(lease, undefined, () => ({ value: { until: 0 }, result: undefined }));
 
-  /** How many mails of a class the gates would let pass now: what is released beyond that would only be parked again. */
-  const roomFor = async (kindClass: KindClass): Promise<{ all: number; probe: number }> => {
-    if (await pause.paused(kindClass)) return { all: 0, probe: 0 };
+  const endLease = (mine: number) =>
+    changeRow(lease, undefined, (held) =>
+      held?.until === mine ? { value: { until: 0 }, result: undefined } : { result: undefined },
+    );
+
+  /**
+   * How many mails of a class the gates would let pass now: what is released beyond that would only be parked again.
+   * @param released so far in this run, of any class: they have not reached the gates yet
+   */
+  const roomFor = async (kindClass: KindClass, released: number): Promise<number> => {
+    const present = await settings.current();
+    if (!hasSender(present) || (await pause.paused(kindClass))) return 0;
     const relay = await breaker.look();
-    if (relay.open) return { all: 0, probe: relay.nextProbe <= clock.now() ? 1 : 0 };
-    const { limit: limits } = await settings.current();
-    const left = await limit.look(kindClass, limits);
-    const paced = limits.perMinute === 0 ? Infinity : Math.ceil((limits.perMinute * drainEvery) / 60_000);
-    return { all: left.ok ? Math.min(limits.per24Hours === 0 ? Infinity : left.left, paced) : 0, probe: 0 };
+    if (relay.open) return relay.nextProbe <= clock.now() ? 1 - released : 0;
+    const left = await limit.look(kindClass, present.limit);
+    if (!left.ok) return 0;
+    return Math.min(left.left, atThePace(present.limit.perMinute)) - released;
   };
 
-  const releaseStep = async (): Promise<Released> => {
-    const [priority, ordinary] = [await roomFor('priority'), await roomFor('ordinary')];
-    const left = { priority, ordinary };
-    return await parking.release(async (waitsFor: WaitsFor, kindClass) => {
-      if (waitsFor === 'time') return Infinity;
-      if (waitsFor === 'relay' && left[kindClass].probe > 0) return left[kindClass].probe;
-      return left[kindClass].all;
-    }, step);
-  };
-
-  return async () => {
-    if (!(await takeLease())) return 0;
+  const run = async (): Promise<number> => {
     let released = 0;
-    try {
-      const end = clock.now() + longestRun;
-      for (let more = true; more && clock.now() < end; ) {
-        const done = await releaseStep();
-        released += done.released;
-        more = done.more;
+    const end = clock.now() + longestRun;
+    for (const kindClass of classes) {
+      for (let wanted = step; wanted === step && clock.now() < end; ) {
+        wanted = Math.min(await roomFor(kindClass, released), step);
+        if (wanted <= 0) break;
+        const gone = await parking.release(kindClass, wanted, spacingFor((await settings.current()).limit.perMinute));
+        released += gone;
+        if (gone < wanted) break;
       }
-    } finally {
-      await endLease();
     }
-    if (released > 0) log.info('postern.parking.released', { released });
     return released;
   };
+
+  const once = async (): Promise<number> => {
+    const mine = await takeLease();
+    if (mine === undefined) return 0;
+    try {
+      const released = await run();
+      if (released > 0) log.info('postern.parking.released', { released });
+      return released;
+    } finally {
+      await endLease(mine);
+    }
+  };
+
+  let running: Promise<number> | undefined;
+  let again = false;
+
+  const untilQuiet = async (): Promise<number> => {
+    let released = 0;
+    try {
+      do {
+        again = false;
+        released += await once();
+      } while (again);
+    } finally {
+      running = undefined;
+    }
+    return released;
+  };
+
+  return () => {
+    again = true;
+    running ??= untilQuiet();
+    return running;
+  };
+};
+
+/** What may go until the timer comes again. */
+const atThePace = (perMinute: number): number =>
+  perMinute === 0 ? Number.POSITIVE_INFINITY : Math.ceil((perMinute * drainEvery) / minutes(1));
+
+/** Mails come as their turns do; those that come together wait for theirs in the process, no longer than it allows. */
+const spacingFor = (perMinute: number): Spacing => {
+  if (perMinute === 0) return { apart: 0, together: mostInConvoy };
+  const apart = spacingOf(perMinute);
+  return { apart, together: Math.max(1, Math.min(mostInConvoy, Math.floor(horizon / apart) - 1)) };
 };

@@ -63,7 +63,7 @@ export const explainer = ({ gates, settings: room, clock }: Parts) => {
       sender: sender.why,
       gates: reports,
       outcome: stopping ? outcomeOf(stopping) : 'submitting',
-      goesAt: stopping ? stopping.until : iso(now),
+      goesAt: goesAt(reports, now),
     };
 
     async function reportOf(gate: Gate): Promise<GateReport> {
@@ -84,4 +84,12 @@ export const explainer = ({ gates, settings: room, clock }: Parts) => {
 const outcomeOf = ({ verdict }: GateReport): Explanation['outcome'] => {
   if (verdict === 'pass') return 'submitting';
   return verdict === 'park' || verdict === 'unknown' ? 'parked' : verdict;
+};
+
+/** When the last of the gates that hold it opens; nobody knows where one of them names no time or stops it for good. */
+const goesAt = (reports: readonly GateReport[], now: number): string | undefined => {
+  const holding = reports.filter(({ verdict }) => verdict !== 'pass');
+  const times = holding.map(({ verdict, until }) => (verdict === 'park' ? until : undefined));
+  if (times.includes(undefined)) return undefined;
+  return [iso(now), ...times].toSorted().at(-1);
 };

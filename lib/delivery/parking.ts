@@ -1,36 +1,41 @@
 import type { TableClient, TransactionAction } from '@azure/data-tables';
 import { type Clock, iso } from '../clock.ts';
 import type { KindClass, Lane } from '../message/kinds.ts';
+import { stateKept } from '../relay/state.ts';
 import { groupCommit } from '../storage/group-commit.ts';
 import { isConflict, isMissing } from '../storage/table.ts';
-import { carrierOf, type Lanes } from './carrier.ts';
+import { convoyOf, type Lanes, mostInConvoy } from './carrier.ts';
 import { classOf, type Delivery, laneOfDelivery } from './delivery.ts';
 import { type WaitsFor, waits } from './gates.ts';
 import { parseId } from './id.ts';
 
 /**
  * Deliveries set aside until a time or an event. They lie in a table and cost nothing while they wait; a release
- * enqueues their carriers in order, priority first. The carrier goes first and the entry after it, so that a crash
- * between the two doubles a carrier, which the claim sorts out, and never loses a mail. A delivery whose carrier comes
- * to a closed gate again before its old entry is deleted gets a new entry, not the old one that is about to go.
+ * enqueues them in the order of their acceptance, whatever they waited for. The carrier goes first and the entry after
+ * it, so that a crash between the two doubles a carrier, which the claim sorts out, and never loses a mail. A delivery
+ * whose carrier comes to a closed gate again before its old entry is deleted gets a new entry, not the old one that is
+ * about to go.
  */
 export interface Parking {
   /** Idempotent for one parking of the delivery, which its row tells already. @param until milliseconds; for `time` it decides the order */
   park(delivery: Delivery, waitsFor: WaitsFor, until?: number): Promise<void>;
   /**
-   * Releases what may go, in bounded steps.
-   * @param room how many deliveries of a class may go now that wait for this; `Infinity` for all
-   * @param most carriers at the most in this call
-   * @returns how many were released, and whether more may go at once
+   * Releases the longest waiting mails of a class, without those whose time has not come.
+   * @param spacing milliseconds from one mail to the next, where the relay wants its mails spaced
+   * @returns how many there were, fewer than `most` where no more wait
    */
-  release(room: (waitsFor: WaitsFor, kindClass: KindClass) => Promise<number>, most?: number): Promise<Released>;
-  /** Counts what waits, up to a thousand each. */
+  release(kindClass: KindClass, most: number, spacing?: Spacing): Promise<number>;
+  /** Releases the mails that nobody needs any more, so that their rows say so. @returns how many */
+  releaseExpired(): Promise<number>;
+  /** Counts what waits, up to some thousands of each class. */
   waiting(): Promise<Record<WaitsFor, Record<KindClass, number>>>;
 }
 
-export interface Released {
-  released: number;
-  more: boolean;
+export interface Spacing {
+  /** Milliseconds between two mails. */
+  apart: number;
+  /** How many may come at once and wait for their turn where they are handed over. */
+  together: number;
 }
 
 interface Entry {
@@ -39,54 +44,76 @@ interface Entry {
   id: string;
   attempt: number;
   lane: Lane;
+  waitsFor: WaitsFor;
   until: string;
+  expires: string;
 }
 
-const classes = ['priority', 'ordinary'] as const satisfies KindClass[];
-const partition = (waitsFor: WaitsFor, kindClass: KindClass) => `${kindClass}-${waitsFor}`;
+export const classes = ['priority', 'ordinary'] as const satisfies KindClass[];
+
+/** A class waits in two lines: those who wait for an event, by acceptance, and those who wait for a time, by that time. */
+const lines = ['event', 'time'] as const;
+const partition = (kindClass: KindClass, line: (typeof lines)[number]) => `${kindClass}-${line}`;
 const sortable = (ms: number) => String(ms).padStart(14, '0');
 
-/** Carriers that are enqueued side by side. */
+/** Queue requests side by side, and entries in one transaction. */
 const abreast = 16;
 const transactionSize = 90;
+const mostCounted = 5000;
+
+/** Other processes remember for so long that a gate is closed; a mail that met one of them would be parked again. */
+const headStart = stateKept;
 
 export const parking = (table: TableClient, lanes: Lanes, clock: Clock): Parking => {
   const write = groupCommit(table);
 
-  const releasePart = async (waitsFor: WaitsFor, kindClass: KindClass, room: number): Promise<Released> => {
-    const due = waitsFor === 'time' ? ` and RowKey lt '${sortable(clock.now() + 1)}'` : '';
-    const filter = `PartitionKey eq '${partition(waitsFor, kindClass)}'${due}`;
-    let released = 0;
-    while (released < room) {
-      const size = Math.min(room - released, transactionSize);
-      const { value: entries } = await table
-        .listEntities<Entry>({ queryOptions: { filter } })
-        .byPage({ maxPageSize: size })
-        .next();
-      if (!entries?.length) return { released, more: false };
-      for (let i = 0; i < entries.length; i += abreast) {
-        await Promise.all(
-          entries
-            .slice(i, i + abreast)
-            .map((entry: Entry) => lanes.send(entry.lane, carrierOf(entry.id, entry.attempt))),
-        );
-      }
-      await removeAll(table, entries);
-      released += entries.length;
+  const firstOf = async (filter: string, size: number): Promise<Entry[]> => {
+    const { value } = await table
+      .listEntities<Entry>({ queryOptions: { filter } })
+      .byPage({ maxPageSize: size })
+      .next();
+    return value ?? [];
+  };
+
+  /** The next in both lines: one whose time has come queues like one that was accepted then. */
+  const nextIn = async (kindClass: KindClass, size: number): Promise<Entry[]> => {
+    const due = `RowKey lt '${sortable(clock.now() + 1)}'`;
+    const both = await Promise.all([
+      firstOf(`PartitionKey eq '${partition(kindClass, 'event')}'`, size),
+      firstOf(`PartitionKey eq '${partition(kindClass, 'time')}' and ${due}`, size),
+    ]);
+    const merged = both.flat().sort((a, b) => (a.rowKey < b.rowKey ? -1 : 1));
+    return merged.slice(0, size);
+  };
+
+  const letGo = async (entries: Entry[], before: number, { apart, together }: Spacing): Promise<void> => {
+    const size = Math.min(together, mostInConvoy);
+    const convoys = Array.from({ length: Math.ceil(entries.length / size) }, (_, i) =>
+      entries.slice(i * size, (i + 1) * size),
+    );
+    for (let i = 0; i < convoys.length; i += abreast) {
+      const sent = convoys.slice(i, i + abreast).map((convoy, j) => {
+        const wait = headStart + (before + (i + j) * size) * apart;
+        return lanes.send((convoy[0] as Entry).lane, convoyOf(convoy), wait / 1000);
+      });
+      await Promise.all(sent);
     }
-    return { released, more: true };
+    await removeAll(table, entries);
   };
 
   return {
     park: async (delivery, waitsFor, until) => {
-      const order = waitsFor === 'time' && until !== undefined ? until : (parseId(delivery.messageId)?.at ?? 0);
+      const timed = waitsFor === 'time' && until !== undefined;
+      const order = timed ? until : (parseId(delivery.messageId)?.at ?? 0);
       const entity: Entry = {
-        partitionKey: partition(waitsFor, classOf(delivery)),
+        partitionKey: partition(classOf(delivery), timed ? 'time' : 'event'),
         rowKey: `${sortable(order)}-${delivery.id}-${delivery.parkings ?? 0}`,
         id: delivery.id,
         attempt: delivery.attempt + 1,
         lane: laneOfDelivery(delivery),
+        waitsFor,
         until: until === undefined ? '' : iso(until),
+        expires: delivery.expiresAt,
       };
       try {
         await write({ entity: { ...entity } });
@@ -95,50 +122,64 @@ export const parking = (table: TableClient, lanes: Lanes, clock: Clock): Parking
       }
     },
 
-    release: async (room, most = 1000) => {
+    release: async (kindClass, most, spacing = { apart: 0, together: mostInConvoy }) => {
       let released = 0;
-      let more = false;
-      for (const kindClass of classes) {
-        for (const waitsFor of waits) {
-          const mayGo = Math.min(await room(waitsFor, kindClass), most - released);
-          if (mayGo <= 0) continue;
-          const part = await releasePart(waitsFor, kindClass, mayGo);
-          released += part.released;
-          more ||= part.more;
+      while (released < most) {
+        const entries = await nextIn(kindClass, Math.min(most - released, transactionSize));
+        if (entries.length === 0) break;
+        await letGo(entries, released, spacing);
+        released += entries.length;
+      }
+      return released;
+    },
+
+    releaseExpired: async () => {
+      let released = 0;
+      for (const partitionKey of classes.flatMap((kindClass) => lines.map((line) => partition(kindClass, line)))) {
+        const filter = `PartitionKey eq '${partitionKey}' and expires le '${iso(clock.now())}'`;
+        const pages = table.listEntities<Entry>({ queryOptions: { filter } }).byPage({ maxPageSize: transactionSize });
+        for await (const entries of pages) {
+          if (entries.length > 0) await letGo(entries, 0, { apart: 0, together: mostInConvoy });
+          released += entries.length;
         }
       }
-      return { released, more: more && released >= most };
+      return released;
     },
 
     waiting: async () => {
-      const count = async (waitsFor: WaitsFor, kindClass: KindClass) => {
-        const queryOptions = { filter: `PartitionKey eq '${partition(waitsFor, kindClass)}'`, select: ['rowKey'] };
-        const { value } = await table.listEntities({ queryOptions }).byPage({ maxPageSize: 1000 }).next();
-        return value?.length ?? 0;
+      const counts = Object.fromEntries(waits.map((it) => [it, { priority: 0, ordinary: 0 }])) as Record<
+        WaitsFor,
+        Record<KindClass, number>
+      >;
+      const count = async (kindClass: KindClass, line: (typeof lines)[number]) => {
+        const queryOptions = { filter: `PartitionKey eq '${partition(kindClass, line)}'`, select: ['waitsFor'] };
+        let seen = 0;
+        for await (const page of table.listEntities<Entry>({ queryOptions }).byPage({ maxPageSize: 1000 })) {
+          for (const { waitsFor } of page) counts[waitsFor][kindClass] += 1;
+          seen += page.length;
+          if (seen >= mostCounted) return;
+        }
       };
-      const rows = await Promise.all(
-        waits.map(async (waitsFor) => {
-          const [priority, ordinary] = await Promise.all(classes.map((kindClass) => count(waitsFor, kindClass)));
-          return [waitsFor, { priority: priority ?? 0, ordinary: ordinary ?? 0 }] as const;
-        }),
-      );
-      return Object.fromEntries(rows) as Record<WaitsFor, Record<KindClass, number>>;
+      await Promise.all(classes.flatMap((kindClass) => lines.map((line) => count(kindClass, line))));
+      return counts;
     },
   };
 };
 
-const removeAll = async (table: TableClient, entries: Entry[]): Promise<void> => {
-  try {
-    await table.submitTransaction(
-      entries.map(({ partitionKey, rowKey }): TransactionAction => ['delete', { partitionKey, rowKey }]),
-    );
-  } catch (error) {
-    if (!isMissing(error)) throw error;
-    // Another instance released some of them at the same time.
-    for (const { partitionKey, rowKey } of entries) {
-      await table.deleteEntity(partitionKey, rowKey).catch((gone: unknown) => {
-        if (!isMissing(gone)) throw gone;
-      });
+const removeAll = async (table: TableClient, entries: readonly Entry[]): Promise<void> => {
+  for (const part of Map.groupBy(entries, ({ partitionKey }) => partitionKey).values()) {
+    try {
+      await table.submitTransaction(
+        part.map(({ partitionKey, rowKey }): TransactionAction => ['delete', { partitionKey, rowKey }]),
+      );
+    } catch (error) {
+      if (!isMissing(error)) throw error;
+      // Another instance released some of them at the same time.
+      for (const { partitionKey, rowKey } of part) {
+        await table.deleteEntity(partitionKey, rowKey).catch((gone: unknown) => {
+          if (!isMissing(gone)) throw gone;
+        });
+      }
     }
   }
 };

@@ -1,17 +1,18 @@
 import type { TableClient, TransactionAction } from '@azure/data-tables';
 import type { AuditLog } from '../audit/audit.ts';
-import { type Clock, days } from '../clock.ts';
+import { type Clock, days, minutes } from '../clock.ts';
 import type { Settings } from '../settings/schema.ts';
 import { isMissing } from '../storage/table.ts';
-import { type ContentStore, contentBlobOf, messageBlobOf } from './content.ts';
-import type { Delivery } from './delivery.ts';
-import { keyPartition, partitionOf, recipientPartition } from './id.ts';
-import { finalStates, type State } from './states.ts';
+import { type ContentStore, messageBlobOf } from './content.ts';
+import { keyPartition, parseId, partitionOf, recipientPartition } from './id.ts';
+import type { Ledger, Summary } from './ledger.ts';
+import { finalStates, isFinal, type State } from './states.ts';
 
 interface Parts {
   deliveries: TableClient;
   recipients: TableClient;
   keys: TableClient;
+  ledger: Pick<Ledger, 'ofMessage'>;
   audit: Pick<AuditLog, 'ageOut'>;
   content: Pick<ContentStore, 'remove'>;
   settings: { current(): Promise<Settings> };
@@ -21,37 +22,30 @@ interface Parts {
 /** Rows taken away in one step, and requests side by side within it. */
 const step = 90;
 const abreast = 16;
+/** Shorter than `functionTimeout` of host.json; what is left goes in the next run. */
+const longestRun = minutes(5);
 
 /**
- * Ages out history, content, keys and the audit by the setting, oldest first, in steps that can be broken off anywhere:
- * a delivery's row goes last, so that what hangs on it is found again.
+ * Ages out history, content, keys and the audit by the setting, in steps that can be broken off anywhere: a delivery's
+ * row goes last, so that what hangs on it is found again.
  *
- * What still waits or asks for a person stays, however old it is.
- * @param most rows in one run
+ * What still waits or asks for a person stays, however old it is, and so does what it shares with the other recipients
+ * of its message.
+ * @param most deliveries in one run
  * @returns how many deliveries went
  */
-export const retention = ({ deliveries, recipients, keys, audit, content, settings, clock }: Parts) => {
+export const retention = (parts: Parts) => {
+  const { deliveries, recipients, keys, ledger, audit, content, settings, clock } = parts;
   const ended = (finalStates as readonly State[]).map((state) => `state eq '${state}'`).join(' or ');
 
   const forget = async (rows: readonly Row[]): Promise<void> => {
-    const summaries = rows.map((row) => ({ rowKey: row.rowKey, ...(JSON.parse(row.summary) as Summary) }));
-    await inSteps(summaries, async ({ to, rowKey }) => {
+    const old = rows.map((row) => ({ ...row, ...(JSON.parse(row.summary) as Summary) }));
+    await inSteps(old, async ({ to, rowKey }) => {
       await gone(recipients.deleteEntity(recipientPartition(to), rowKey));
     });
-    const messages = [...new Set(summaries.map(({ messageId }) => messageId))];
-    await inSteps(messages, async (messageId) => {
-      await content.remove(contentBlobOf(messageId));
-      await content.remove(messageBlobOf(messageId));
-    });
-    await inSteps(
-      rows.filter(({ blob }) => blob),
-      async ({ blob }) => await content.remove(blob ?? ''),
-    );
-    await inSteps(
-      rows.filter(({ key }) => key),
-      async ({ key }) => await gone(keys.deleteEntity(keyPartition(key ?? ''), 'key')),
-    );
-    for (const part of byPartition(rows)) {
+    const byMessage = [...Map.groupBy(old, ({ messageId }) => messageId)];
+    await inSteps(byMessage, async ([messageId, own]) => await forgetShared(messageId, own));
+    for (const part of Map.groupBy(rows, ({ partitionKey }) => partitionKey).values()) {
       await gone(
         deliveries.submitTransaction(
           part.map(({ partitionKey, rowKey }): TransactionAction => ['delete', { partitionKey, rowKey }]),
@@ -60,28 +54,39 @@ export const retention = ({ deliveries, recipients, keys, audit, content, settin
     }
   };
 
-  return async (most = 5000): Promise<number> => {
+  /** What the recipients of a message have in common goes when none of them waits any more. */
+  const forgetShared = async (messageId: string, own: readonly (Row & Summary)[]): Promise<void> => {
+    const [first] = own;
+    const several = own.some(({ id }) => (parseId(id)?.n ?? 0) > 0);
+    // A refused second use of a key does not own the key.
+    const key = own.find((it) => it.key && it.reason.code !== 'key-reused')?.key;
+    if (!first || !(several || first.blob || key)) return;
+    const all = await ledger.ofMessage(messageId);
+    if (all.some(({ delivery }) => !isFinal(delivery.state))) return;
+    if (first.blob) await content.remove(first.blob);
+    if (several) await content.remove(messageBlobOf(messageId));
+    if (key) await gone(keys.deleteEntity(keyPartition(key), 'key'));
+  };
+
+  return async (most = 100_000): Promise<number> => {
     const { delivery } = await settings.current();
-    const cutoff = clock.now() - days(delivery.retentionDays);
+    const start = clock.now();
+    const cutoff = start - days(delivery.retentionDays);
+    // Partitions are named newest first, so everything behind the cut-off's own hour is older.
+    const filter = `PartitionKey gt '${partitionOf(cutoff)}' and (${ended})`;
+    const select = ['partitionKey', 'rowKey', 'summary', 'blob', 'key'];
+    const pages = deliveries.listEntities<Row>({ queryOptions: { filter, select } }).byPage({ maxPageSize: step });
     let done = 0;
-    while (done < most) {
-      // Partitions sort newest first, so everything behind the cut-off's own hour is older.
-      const filter = `PartitionKey gt '${partitionOf(cutoff)}' and (${ended})`;
-      const select = ['partitionKey', 'rowKey', 'summary', 'blob', 'key'];
-      const { value: rows } = await deliveries
-        .listEntities<Row>({ queryOptions: { filter, select } })
-        .byPage({ maxPageSize: step })
-        .next();
-      if (!rows?.length) break;
-      await forget(rows);
+    // A page may be empty and still not the last: the service ends one at a border between its partitions.
+    for await (const rows of pages) {
+      if (rows.length > 0) await forget(rows);
       done += rows.length;
+      if (done >= most || clock.now() - start > longestRun) break;
     }
     await audit.ageOut(cutoff, most);
     return done;
   };
 };
-
-type Summary = Pick<Delivery, 'messageId'> & { to: string };
 
 interface Row {
   partitionKey: string;
@@ -90,10 +95,6 @@ interface Row {
   blob?: string;
   key?: string;
 }
-
-const byPartition = (rows: readonly Row[]): Row[][] => [
-  ...Map.groupBy(rows, ({ partitionKey }) => partitionKey).values(),
-];
 
 const inSteps = async <T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> => {
   for (let i = 0; i < items.length; i += abreast) await Promise.all(items.slice(i, i + abreast).map(work));

@@ -4,12 +4,13 @@ import type { DoNotEmailPolicy } from '../do-not-email/gate.ts';
 import { decide } from '../do-not-email/gate.ts';
 import type { DoNotEmailList } from '../do-not-email/list.ts';
 import type { RollingLimit } from '../limit/limit.ts';
-import type { Pace } from '../limit/pace.ts';
+import { horizon, type Pace } from '../limit/pace.ts';
 import type { Refusal, Unit } from '../limit/taken.ts';
 import { hasSender } from '../message/sender.ts';
 import { type Breaker, type Pass, sentenceFor } from '../relay/breaker.ts';
 import type { Outcome } from '../relay/outcome.ts';
 import type { PauseSwitch } from '../relay/pause.ts';
+import type { Settings } from '../settings/schema.ts';
 import { isOwnSenderOnly } from './aftermath.ts';
 import { classOf } from './delivery.ts';
 import { type Gate, type Hold, pass, type Verdict } from './gates.ts';
@@ -94,16 +95,23 @@ export const inPace = (pace: Pace, wait: (milliseconds: number) => Promise<unkno
   name: 'pace',
   free: false,
   check: async (_, { settings, now, dryRun }) => {
-    if (dryRun || settings.limit.perMinute === 0) return pass;
-    const { at, held } = await pace.wait(settings.limit);
-    if (held) {
-      if (at > now) await wait(at - now);
-      return pass;
+    if (settings.limit.perMinute === 0) return pass;
+    if (dryRun) {
+      const at = await pace.look(settings.limit);
+      if (at > now + horizon) return waitForTurn(settings, at);
+      return at > now ? { pass: true, note: `Its turn by the pace is at ${iso(at)}.` } : pass;
     }
-    const detail = `${settings.limit.perMinute} mails a minute may go; its turn is at about ${iso(at)}.`;
-    return { park: 'pace', until: at, reason: { code: 'pace', gate: 'pace', detail } };
+    const { at, held } = await pace.wait(settings.limit);
+    if (!held) return waitForTurn(settings, at);
+    if (at > now) await wait(at - now);
+    return pass;
   },
 });
+
+const waitForTurn = ({ limit }: Settings, at: number): Verdict => {
+  const detail = `${limit.perMinute} mails a minute may go; its turn is at about ${iso(at)}.`;
+  return { park: 'pace', until: at, reason: { code: 'pace', gate: 'pace', detail } };
+};
 
 /**
  * Stops mail to whoever asked not to be mailed (law 2), by the list as it is now. A failing look-up rejects, so the

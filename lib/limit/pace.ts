@@ -28,6 +28,8 @@ export interface Pace {
    * @throws RestError of the storage: the mail must wait.
    */
   wait(limit: LimitSettings): Promise<Slot>;
+  /** When a mail that asked now could go, milliseconds since 1970; takes no slot and stores nothing. One read. */
+  look(limit: LimitSettings): Promise<number>;
 }
 
 /** Slots are given away no further ahead than this: the longest that a mail waits in the process. */
@@ -98,6 +100,11 @@ export const pace = ({ row, clock }: { row: Row<PaceState>; clock: Clock }): Pac
   };
 
   return {
+    look: async ({ perMinute }) => {
+      if (perMinute === 0) return clock.now();
+      return firstFree((await row.read())?.value, spacingOf(perMinute));
+    },
+
     wait: async ({ perMinute }) => {
       if (perMinute === 0) return { at: clock.now(), held: true };
       const spacing = spacingOf(perMinute);
