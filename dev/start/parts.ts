@@ -28,6 +28,8 @@ export const partsOf = (stack: Stack, outside: Record<string, string | undefined
   const { ports, folder, secrets } = stack;
   const { cert, key } = stack.certificates;
   const client = clientEnvironment(stack, outside);
+  const app = appSettings(stack, outside);
+  const entra = outside.ENTRA_AUTHORITY_HOST ? undefined : app.ENTRA_AUTHORITY_HOST;
   return [
     ...(stack.outsideStorage
       ? []
@@ -58,6 +60,20 @@ export const partsOf = (stack: Stack, outside: Record<string, string | undefined
       ports: ['identity'],
       options: { port: ports.identity, header: secrets.identityHeader },
     }),
+    ...(entra
+      ? [
+          part({
+            name: 'entra',
+            run: 'entra',
+            wave: 1,
+            ports: ['entra'],
+            options: {
+              ...{ port: ports.entra, cert, key, stateFile: join(folder, 'entra.key') },
+              redirectUris: [`${app.POSTERN_PUBLIC_URL}/api/getoauthtoken`],
+            },
+          }),
+        ]
+      : []),
     ...(stack.outsideMail
       ? []
       : [
@@ -76,7 +92,9 @@ export const partsOf = (stack: Stack, outside: Record<string, string | undefined
               cert,
               key,
               users: { [smtpUser.name]: smtpUser.password },
+              ...(entra && { entra }),
             },
+            env: { NODE_EXTRA_CA_CERTS: stack.certificates.ca },
           }),
         ]),
     ...stack.hosts.map((name) =>
@@ -86,7 +104,7 @@ export const partsOf = (stack: Stack, outside: Record<string, string | undefined
         wave: 2,
         ports: [name],
         options: { app: stack.app ?? 'dist', port: ports[name], name },
-        env: appSettings(stack, outside),
+        env: app,
       }),
     ),
     part({

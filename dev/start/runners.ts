@@ -1,4 +1,5 @@
 import type { GateOptions } from '../auth/gate.ts';
+import type { EntraOptions } from '../entra/server.ts';
 import type { HostOptions } from '../host/host.ts';
 import type { IdentityOptions } from '../identity/server.ts';
 import type { MailOptions } from '../mail.ts';
@@ -15,7 +16,9 @@ export interface RunnerOptions {
   azurite: AzuriteOptions;
   vault: VaultOptions;
   identity: IdentityOptions;
-  mail: MailOptions;
+  entra: EntraOptions;
+  /** @param entra address of the fake Entra, which knows the tokens */
+  mail: MailOptions & { entra?: string };
   host: HostOptions;
   coreTools: CoreToolsOptions;
   gate: GateOptions;
@@ -28,7 +31,11 @@ export const runners: { [R in Runner]: (options: RunnerOptions[R]) => Promise<Ru
   azurite: async (options) => (await import('./azurite.ts')).startAzurite(options),
   vault: async (options) => (await import('../vault/server.ts')).startVault(options),
   identity: async (options) => (await import('../identity/server.ts')).startIdentity(options),
-  mail: async (options) => (await import('../mail.ts')).startMail(options),
+  entra: async (options) => (await import('../entra/server.ts')).startEntra(options),
+  mail: async ({ entra, ...options }) => {
+    const { doorAt } = await import('../entra/door.ts');
+    return (await import('../mail.ts')).startMail({ ...options, ...(entra && { checkToken: doorAt(entra) }) });
+  },
   host: async (options) => {
     const host = await (await import('../host/host.ts')).startHost(options);
     if (host.loadError) throw new Error(`The app could not be loaded: ${host.loadError.message}`);

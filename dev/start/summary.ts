@@ -1,4 +1,5 @@
 import { relative } from 'node:path';
+import { localDirectory } from '../entra/directory.ts';
 import { smtpUser } from './parts.ts';
 import type { Stack } from './plan.ts';
 
@@ -6,6 +7,7 @@ import type { Stack } from './plan.ts';
 export const summary = (stack: Stack): string => {
   const { ports, outsideMail, outsideStorage } = stack;
   const at = (port: number, path = '') => `http://localhost:${port}${path}`;
+  const { tenantId, registrations } = localDirectory([]);
   const rows: [string, string][] = [
     ['Portal and API', at(ports.portal)],
     ['Sign in', `${at(ports.portal, '/.auth/login')}  as master admin, admin or service`],
@@ -24,6 +26,8 @@ export const summary = (stack: Stack): string => {
       ? ['Storage', /AccountName=([^;]+)/.exec(outsideStorage)?.[1] ?? 'yours']
       : ['Azurite', `blob ${ports.blob}, queue ${ports.queue}, table ${ports.table}`],
     ['Key Vault stand-in', `https://localhost:${ports.vault}`],
+    ['Fake Entra', `https://localhost:${ports.entra}  tenant ${tenantId}`],
+    ['  application', `${registrations[0]?.clientId}  secret ${registrations[0]?.secrets[0]?.value}`],
     ['Functions hosts', stack.hosts.map((name) => at(ports[name])).join('  ')],
     ['For other programs', `set -a; . ${relative(process.cwd(), stack.folder)}/env`],
   ];

@@ -46,8 +46,18 @@ test('the stack starts every part as its own process, revives a host, and leaves
   const stack = await startStack({ POSTERN_APP: await smallApp(), POSTERN_HOSTS: '2' });
   const { env } = stack;
   const pids = await stack.pids();
-  expect(Object.keys(pids).sort()).toEqual(['azurite', 'gate', 'host1', 'host2', 'identity', 'mail', 'start', 'vault']);
-  expect(new Set(Object.values(pids)).size).toBe(8);
+  expect(Object.keys(pids).sort()).toEqual([
+    'azurite',
+    'entra',
+    'gate',
+    'host1',
+    'host2',
+    'identity',
+    'mail',
+    'start',
+    'vault',
+  ]);
+  expect(new Set(Object.values(pids)).size).toBe(9);
   expect(stack.output()).toContain('settings by mara@example.com');
 
   const queues = QueueServiceClient.fromConnectionString(env.AZURE_STORAGE_CONNECTION_STRING as string);
