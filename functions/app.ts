@@ -59,6 +59,7 @@ import { settingsRoutes } from './http/settings.ts';
 import { testEmailRoutes } from './http/test-email.ts';
 import { unsubscribeRoutes } from './http/unsubscribe.ts';
 import { usageRoutes } from './http/usage.ts';
+import { oldestSeen, watchOldestMail } from './timer/oldest.ts';
 import { poison } from './timer/poison.ts';
 
 export interface World {
@@ -138,13 +139,16 @@ export const composePostern = (config: Config, world: World = {}) => {
     },
     ...{ clock, random, newWriter, submitTimeout: config.submitTimeout, log },
   });
-  const last = lastResort({ ledger: book, lanes, clock, newWriter, log });
-  const accept = acceptance({ ledger: book, keys, lanes, content, desk, lastResort: last, clock, newWriter, log });
+  const last = lastResort({ ledger: book, keys, lanes, content, clock, newWriter, log });
+  const accept = acceptance({
+    ...{ ledger: book, keys, lanes, content, desk, lastResort: last },
+    ...{ clock, random, newWriter, log },
+  });
   const verbs = deliveryVerbs({ ledger: book, lanes, audit, clock, newWriter });
 
   const ageOut = retention({
     ...{ deliveries: azure.table('deliveries'), recipients: azure.table('recipients'), keys: azure.table('keys') },
-    ...{ audit, content, settings, clock },
+    ...{ ledger: book, audit, content, settings, clock },
   });
 
   const routes: AnyRoute[] = [
@@ -188,6 +192,9 @@ export const composePostern = (config: Config, world: World = {}) => {
       drain: async () => {
         await drain();
       },
+      expireParked: async () => {
+        await parked.releaseExpired();
+      },
       ageOut: async () => {
         await ageOut();
       },
@@ -195,6 +202,7 @@ export const composePostern = (config: Config, world: World = {}) => {
       poison: async () => {
         for (const name of everyLane) await poison(name, azure.queue(`${name}-poison`), last);
       },
+      oldest: watchOldestMail({ queue: azure.queue, seen: oldestSeen(azure.table('relay')), clock, log }),
     },
     close: async () => {
       await relay.close();

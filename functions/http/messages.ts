@@ -146,7 +146,7 @@ const post = async (
   const owner = principal?.id ?? '';
   if (wait === undefined) return pending(await needs.acceptance.overHttp(message, owner));
   const accepted = await needs.acceptance.overHttp(message, owner, wait + holdBack);
-  const settled = accepted.replayed ? accepted.deliveries : await tryNow(needs, accepted, message, wait);
+  const settled = accepted.replayed ? accepted.deliveries : await tryNow(needs, accepted, wait);
   if (!settled.every(({ state }) => isFinal(state))) return pending({ ...accepted, deliveries: settled }, wait);
   if (!accepted.replayed) await accepted.settled();
   return {
@@ -167,21 +167,23 @@ const mostAtOnce = 10;
  * Brings the deliveries to the desk in this invocation. Their carriers are on the queue already, held back, and go on
  * if this process dies; the claim lets only one of both hand a mail over.
  */
-const tryNow = async (needs: Needs, accepted: Accepted, message: Mail, wait: number): Promise<Delivery[]> => {
+const tryNow = async (needs: Needs, accepted: Accepted, wait: number): Promise<Delivery[]> => {
   if (accepted.deliveries.length > mostAtOnce) return accepted.deliveries;
-  const lane = laneOf(message.kind);
+  const lane = laneOf(accepted.mail.kind);
   const attempts = accepted.deliveries.map(async (it) => {
-    const one = { ...message, to: [it.to] };
-    return (await needs.desk.deliver({ lane, carrier: carrierOf(it.id, it.attempt + 1, one, it.owner) })) ?? it;
+    const one = { ...accepted.mail, to: [it.to] };
+    // Where storage does not answer now, the outcome is not known now; its carrier goes on with it.
+    return await needs.desk
+      .deliver({ lane, carrier: carrierOf(it.id, it.attempt + 1, one, it.owner) })
+      .catch(() => undefined);
   });
   const patience = AbortSignal.timeout(wait * 1000);
   const impatient = new Promise<undefined>((resolve) => patience.addEventListener('abort', () => resolve(undefined)));
   return await Promise.all(
-    attempts.map(async (attempt, i) => {
-      // Whatever is under way goes on after the answer; a failure is settled by the carrier.
-      attempt.catch(() => undefined);
-      return (await Promise.race([attempt, impatient])) ?? (accepted.deliveries[i] as Delivery);
-    }),
+    // Whatever is under way goes on after the answer.
+    attempts.map(
+      async (attempt, i) => (await Promise.race([attempt, impatient])) ?? (accepted.deliveries[i] as Delivery),
+    ),
   );
 };
 

@@ -1,21 +1,36 @@
+import { ZodError } from 'zod';
 import { alerts } from '../alerts.ts';
-import type { Clock } from '../clock.ts';
-import { days, minutes } from '../clock.ts';
+import type { Clock, Random } from '../clock.ts';
+import { days } from '../clock.ts';
 import { PosternError } from '../errors.ts';
 import { parseJson } from '../json.ts';
 import type { Log } from '../log.ts';
 import { bodyHash, type Mail, mail as mailSchema } from '../message/contract.ts';
 import { type Lane, laneOf } from '../message/kinds.ts';
 import { parseQueueBody } from '../message/queue-body.ts';
-import { type Carrier, carrier, carrierOf, type Lanes, type Split, split } from './carrier.ts';
-import { type ContentStore, messageBlobOf } from './content.ts';
+import {
+  type Convoy,
+  carrier,
+  carrierOf,
+  convoy,
+  type Lanes,
+  mostPostponed,
+  putBackFor,
+  type Returned,
+  returned,
+  type Split,
+  scatter,
+  split,
+} from './carrier.ts';
+import { type ContentStore, MissingContent, messageBlobOf } from './content.ts';
 import { type Delivery, newDelivery } from './delivery.ts';
 import type { Desk } from './desk.ts';
 import { messageIdOf, newMessageId, parseId } from './id.ts';
 import type { Keys } from './keys.ts';
 import type { LastResort } from './last-resort.ts';
-import type { Ledger } from './ledger.ts';
+import { type Ledger, openIndexed } from './ledger.ts';
 import { rejected } from './rejected.ts';
+import { isFinal } from './states.ts';
 
 /** What the Functions host tells of a queue message. It is believed for well-formed messages only, see `QueueBody`. */
 export interface Arrival {
@@ -30,9 +45,11 @@ export interface Arrival {
 export interface Accepted {
   messageId: string;
   deliveries: Delivery[];
+  /** The mail as it was kept: what is big in it lies in a blob. */
+  mail: Mail;
   /** The key was known with the same body: this is the first answer again. */
   replayed: boolean;
-  /** Takes back the carriers, where the deliveries have been settled in the meantime. */
+  /** Takes back the carriers, where the deliveries have been settled in the meantime. Never rejects. */
   settled(): Promise<void>;
 }
 
@@ -59,6 +76,7 @@ interface Parts {
   desk: Desk;
   lastResort: LastResort;
   clock: Clock;
+  random: Random;
   newWriter(): string;
   log: Log;
 }
@@ -72,47 +90,88 @@ export const acceptance = (parts: Parts): Acceptance => {
   const fromQueue = async (lane: Lane, body: unknown, arrival: Arrival): Promise<void> => {
     const json = typeof body === 'string' ? parseJson(body) : { value: body };
     const value = 'value' in json ? json.value : undefined;
+    const several = convoy.safeParse(value);
+    if (several.success) return await inConvoy(lane, several.data, arrival);
     if (arrival.dequeueCount >= maxDequeueCount) {
       await parts.lastResort.settle(lane, body, value, messageIdAt(arrival));
       return;
     }
     const own = carrier.safeParse(value);
-    if (own.success) return await carried(lane, own.data);
-    const halves = split.safeParse(value);
-    if (halves.success) return await splitStored(halves.data);
-
-    const read = parseQueueBody(body);
-    if ('faults' in read) {
-      const saved = goodRecipients(value, read.faults);
-      if (!saved) return await refuse(body, read, arrival);
-      await refuse(body, { ...read, to: saved.bad }, arrival, saved.mail.to.length);
-      return await accept(lane, saved.mail, arrival);
-    }
-    await accept(lane, read.body.mail, arrival);
-  };
-
-  const carried = async (lane: Lane, body: Carrier): Promise<void> => {
-    await desk.deliver({ lane, carrier: body });
-  };
-
-  const accept = async (lane: Lane, mail: Mail, arrival: Arrival): Promise<void> => {
-    const own = messageIdAt(arrival);
-    const messageId = mail.key === undefined ? own : await owned(mail, mail.key, own, arrival);
-    if (messageId === undefined) return;
-    const at = parseId(messageId)?.at ?? arrival.insertedAt;
-    const [to, ...others] = mail.to;
-    if (!to) return;
-    if (others.length > 0) return await splitMessage(messageId, at, mail);
-    const fresh = newDelivery({ messageId, n: 0, at, mail, to });
-    if (laneOf(mail.kind) === lane) {
-      await desk.deliver({ lane, fresh, mail });
+    if (own.success) {
+      await desk.deliver({ lane, carrier: own.data });
       return;
     }
-    await lanes.send(laneOf(mail.kind), carrierOf(fresh.id, 1, mail));
+    const halves = split.safeParse(value);
+    if (halves.success) return await splitOrPutBack(lane, halves.data);
+    const back = returned.safeParse(value);
+    if (back.success) return await acceptOrPutBack(lane, back.data.mail, back.data.returned);
+
+    const read = parseQueueBody(body);
+    const messageId = messageIdAt(arrival);
+    if ('body' in read) return await acceptOrPutBack(lane, read.body.mail, { messageId, times: 0 });
+    const saved = goodRecipients(value, read.faults);
+    const bad = saved ? { ...read, to: saved.bad } : read;
+    await refuse({ bad, messageId, firstN: saved?.mail.to.length ?? 0, code: 'not-valid' }, body);
+    if (saved) await acceptOrPutBack(lane, saved.mail, { messageId, times: 0 });
+  };
+
+  /** While storage does not answer, the message waits on its lane as what it is, and keeps its id. */
+  const acceptOrPutBack = async (lane: Lane, mail: Mail, { messageId, times }: Returned['returned']): Promise<void> => {
+    try {
+      await accept(lane, mail, messageId);
+    } catch (error) {
+      await putBack(error, times, (wait) =>
+        lanes.send(lane, { v: 1, returned: { messageId, times: times + 1 }, mail } satisfies Returned, wait),
+      );
+    }
+  };
+
+  const splitOrPutBack = async (lane: Lane, work: Split): Promise<void> => {
+    try {
+      await splitStored(work);
+    } catch (error) {
+      const { postponed = 0 } = work.split;
+      await putBack(error, postponed, (wait) =>
+        lanes.send(lane, { ...work, split: { ...work.split, postponed: postponed + 1 } } satisfies Split, wait),
+      );
+    }
+  };
+
+  /** Where not even that works, the host delivers the queue message again. */
+  const putBack = async (error: unknown, times: number, send: (wait: number) => Promise<unknown>): Promise<void> => {
+    if (times >= mostPostponed) throw error;
+    log.warn('postern.message.postponed', { times: times + 1, error: String(error).slice(0, 300) });
+    await send(putBackFor(times, parts.random) / 1000);
+  };
+
+  const inConvoy = async (lane: Lane, body: Convoy, { dequeueCount }: Arrival): Promise<void> => {
+    if (dequeueCount > 1) return await scatter(lanes, lane, body);
+    const ends = await Promise.allSettled(
+      body.convoy.map(({ id, attempt }) => desk.deliver({ lane, carrier: carrierOf(id, attempt) })),
+    );
+    const lost = ends.find((end) => end.status === 'rejected');
+    if (lost) throw lost.reason;
+  };
+
+  const accept = async (lane: Lane, mail: Mail, own: string): Promise<void> => {
+    const messageId = mail.key === undefined ? own : await owned(mail, mail.key, own);
+    if (messageId === undefined) return;
+    const at = parseId(messageId)?.at ?? clock.now();
+    // What only just fits a queue message does not fit a carrier.
+    const light = await content.lighten(mail, messageId);
+    const [to, ...others] = light.to;
+    if (!to) return;
+    if (others.length > 0) return await splitMessage(messageId, at, light);
+    const fresh = newDelivery({ messageId, n: 0, at, mail: light, to });
+    if (laneOf(mail.kind) === lane) {
+      await desk.deliver({ lane, fresh, mail: light });
+      return;
+    }
+    await lanes.send(laneOf(mail.kind), carrierOf(fresh.id, 1, light));
   };
 
   /** Whose message a key stands for: `undefined` where there is nothing more to do for this one. */
-  const owned = async (mail: Mail, key: string, own: string, arrival: Arrival): Promise<string | undefined> => {
+  const owned = async (mail: Mail, key: string, own: string): Promise<string | undefined> => {
     const claimed = await keys.claim(key, own, bodyHash(mail), clock.now());
     if (claimed.first) return own;
     if (!claimed.sameBody) {
@@ -120,7 +179,7 @@ export const acceptance = (parts: Parts): Acceptance => {
       const faults = [{ path: 'mail.key', reason }];
       const to = mail.to.map(({ address }) => address);
       const bad = { faults, kind: mail.kind, key, subject: mail.subject, to };
-      await refuse(JSON.stringify({ v: 1, mail }), bad, arrival, 0, 'key-reused');
+      await refuse({ bad, messageId: own, firstN: 0, code: 'key-reused' }, JSON.stringify({ v: 1, mail }));
       return undefined;
     }
     const known = await ledger.ofMessage(claimed.messageId);
@@ -132,34 +191,35 @@ export const acceptance = (parts: Parts): Acceptance => {
     return claimed.messageId;
   };
 
-  const refuse = async (
-    body: unknown,
-    bad: Parameters<typeof rejected>[0]['bad'],
-    arrival: Arrival,
-    firstN = 0,
-    code = 'not-valid',
-  ): Promise<void> => {
+  const refuse = async (refused: Omit<Parameters<typeof rejected>[0], 'at'>, body: unknown): Promise<void> => {
     const original = typeof body === 'string' ? body : JSON.stringify(body);
-    const messageId = messageIdAt(arrival);
-    for (const row of rejected({ bad, messageId, firstN, code, at: clock.now() })) {
-      const stored = await ledger.open(row, parts.newWriter(), undefined, original);
-      if (stored && row.to.address !== '') await ledger.index(row);
-      log.alert(alerts.deliveryFailed, { delivery: row.id, kind: row.kind, code });
+    for (const row of rejected({ ...refused, at: clock.now() })) {
+      const { first } = await openIndexed(ledger, row, parts.newWriter(), { original });
+      if (first) log.alert(alerts.deliveryFailed, { delivery: row.id, kind: row.kind, code: row.reason.code });
     }
   };
 
   const splitStored = async ({ split: { messageId, owner }, blob }: Split): Promise<void> => {
-    const mail = mailSchema.parse(await content.get(blob));
+    let mail: Mail;
+    try {
+      mail = mailSchema.parse(await content.get(blob));
+    } catch (error) {
+      if (!(error instanceof MissingContent || error instanceof ZodError)) throw error;
+      const detail = error instanceof MissingContent ? error.message : `The content “${blob}” is not a mail.`;
+      return await parts.lastResort.giveUp(messageId, { code: 'content-missing', detail });
+    }
     await splitMessage(messageId, parseId(messageId)?.at ?? clock.now(), mail, owner);
   };
 
-  /** One carrier for each recipient who has none that got through yet. Harmless to repeat from any point. */
+  /** One carrier for each recipient whose delivery is not settled. Harmless to repeat from any point. */
   const splitMessage = async (messageId: string, at: number, mail: Mail, owner?: string): Promise<void> => {
     const deliveries = mail.to.map((to, n) => newDelivery({ messageId, n, at, mail, to, owner }));
-    await openQueued(deliveries);
-    const rows = new Map((await ledger.ofMessage(messageId)).map(({ delivery }) => [delivery.id, delivery.state]));
-    const waiting = deliveries.filter(({ id }) => (rows.get(id) ?? 'queued') === 'queued');
-    await inSteps(waiting, async (delivery) => {
+    const rows = new Map((await ledger.ofMessage(messageId)).map(({ delivery }) => [delivery.id, delivery]));
+    await openQueued(deliveries.filter(({ id }) => !rows.has(id)));
+    await inSteps(deliveries, async (delivery) => {
+      const known = rows.get(delivery.id);
+      // Whoever began it may have died in any state but a final one, and with a final one before it was findable.
+      if (known && isFinal(known.state)) return await ledger.index(known);
       await lanes.send(laneOf(mail.kind), carrierOf(delivery.id, 1, { ...mail, to: [delivery.to] }, owner));
     });
   };
@@ -181,7 +241,7 @@ export const acceptance = (parts: Parts): Acceptance => {
         const deliveries = known.map(({ delivery }) => delivery);
         // Complete rows were written after the queue had it; anything less may be left over from a crash.
         if (deliveries.length === mail.to.length) {
-          return { messageId: claimed.messageId, deliveries, replayed: true, settled: async () => {} };
+          return { messageId: claimed.messageId, deliveries, mail, replayed: true, settled: async () => {} };
         }
         messageId = claimed.messageId;
       }
@@ -205,13 +265,21 @@ export const acceptance = (parts: Parts): Acceptance => {
     }
     // Only now, so that a row always has somebody who brings it on.
     await openQueued(deliveries);
-    return { messageId, deliveries, replayed: false, settled: () => sent.remove() };
+    const settled = async () => {
+      try {
+        await sent.remove();
+      } catch (error) {
+        // What is left of it finds the deliveries settled.
+        log.warn('postern.carrier.left', { message: messageId, error: String(error).slice(0, 300) });
+      }
+    };
+    return { messageId, deliveries, mail: light, replayed: false, settled };
   };
 
+  /** The time is the host's for a message by the contract; other bodies may have overwritten it with anything. */
   const messageIdAt = ({ id, insertedAt }: Arrival): string => {
-    const now = clock.now();
-    const plausible = insertedAt > now - days(30) && insertedAt < now + minutes(10);
-    return messageIdOf(`queue:${id}`, plausible ? insertedAt : now);
+    const known = insertedAt > 0 && insertedAt < clock.now() + days(1);
+    return messageIdOf(`queue:${id}`, known ? insertedAt : clock.now());
   };
 
   return { fromQueue, overHttp };

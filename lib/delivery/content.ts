@@ -31,8 +31,8 @@ export class MissingContent extends PosternError {
   }
 }
 
-/** Room for the carrier's own fields beside the mail. */
-const envelopeBytes = 1024;
+/** Room for the carrier's own fields and one recipient beside the mail. */
+const envelopeBytes = 2560;
 
 export const contentStore = (container: () => ContainerClient): ContentStore => {
   const put = async (name: string, value: unknown) => {

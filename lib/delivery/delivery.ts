@@ -175,8 +175,11 @@ export const classOf = ({ kind }: Delivery): KindClass => (kind === 'unknown' ? 
 
 export const laneOfDelivery = (delivery: Delivery): Lane => lanes[classOf(delivery)];
 
-/** Whether the row of a delivery in this state keeps the mail itself: as long as it may still be handed over. */
+/**
+ * Whether the row of a delivery in this state keeps the mail itself: as long as it may still be handed over, if only by
+ * an admin's wish. What holds a code or a link to an account goes as soon as it is settled.
+ */
 export const keepsMail = ({ kind, state }: Delivery): boolean => {
-  if (state === 'sent' || state === 'cancelled') return false;
+  if (state === 'sent') return false;
   return !isFinal(state) || kind === 'unknown' || !traitsOf(kind).confidential;
 };

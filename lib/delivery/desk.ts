@@ -1,6 +1,6 @@
 import { alerts } from '../alerts.ts';
 import type { Clock, Random } from '../clock.ts';
-import { iso, minutes, seconds } from '../clock.ts';
+import { iso, seconds } from '../clock.ts';
 import type { Log } from '../log.ts';
 import type { Content, Mail } from '../message/contract.ts';
 import type { KindClass, Lane } from '../message/kinds.ts';
@@ -9,7 +9,7 @@ import { beforeMail, type Outcome } from '../relay/outcome.ts';
 import type { SettingsRoom } from '../settings/room.ts';
 import type { Settings } from '../settings/schema.ts';
 import { type Aftermath, aftermathOf, refusal, resendsByItself } from './aftermath.ts';
-import { type Carrier, carrierOf, type Lanes } from './carrier.ts';
+import { type Carrier, carrierOf, type Lanes, mostPostponed, putBackFor } from './carrier.ts';
 import { type ContentStore, MissingContent } from './content.ts';
 import {
   classOf,
@@ -76,9 +76,6 @@ export interface Desk {
 /** A claim lives longer than any hand-over can take, by enough for the record to be written. */
 export const leaseOf = (submitTimeout: number): number => submitTimeout + Math.max(seconds(2), submitTimeout / 4);
 
-/** How often a job is put back for storage trouble before it is left to the poison queue: about a day. */
-const mostPostponed = 60;
-
 export const deliveryDesk = (parts: DeskParts): Desk => {
   const { ledger, lanes, parking, content, relay, gates, clock, random, log } = parts;
   const freeGates = gates.filter((gate) => gate.free);
@@ -125,6 +122,7 @@ export const deliveryDesk = (parts: DeskParts): Desk => {
       return 'nothing-to-do';
     }
     if (delivery.state === 'uncertain' && !resendsByItself(delivery, await parts.settings.current())) {
+      await ledger.index(delivery);
       return 'nothing-to-do';
     }
     const carried = 'carrier' in job ? job.carrier.carrier.attempt : 1;
@@ -331,8 +329,7 @@ export const deliveryDesk = (parts: DeskParts): Desk => {
       'carrier' in job
         ? { ...job.carrier, carrier: { ...job.carrier.carrier, postponed: before + 1 } }
         : { ...carrierOf(job.fresh.id, 1, job.mail), carrier: { id: job.fresh.id, attempt: 1, postponed: 1 } };
-    const wait = Math.min(seconds(5) * 2 ** Math.min(before, 10), minutes(20)) * (1 + random() / 4);
-    await lanes.send(job.lane, carrier, wait / 1000);
+    await lanes.send(job.lane, carrier, putBackFor(before, random) / 1000);
   };
 
   return {

@@ -1,14 +1,16 @@
 import { alerts } from '../alerts.ts';
 import type { Clock } from '../clock.ts';
 import type { Log } from '../log.ts';
-import type { Mail } from '../message/contract.ts';
+import { bodyHash, type Mail, mail as mailSchema } from '../message/contract.ts';
 import type { Lane } from '../message/kinds.ts';
 import { parseQueueBody } from '../message/queue-body.ts';
 import { refusal } from './aftermath.ts';
-import { carrier, carrierOf, type Lanes } from './carrier.ts';
-import { type Delivery, moved, newDelivery, type Reason } from './delivery.ts';
-import { parseId } from './id.ts';
-import type { Ledger, Stored } from './ledger.ts';
+import { carrier, carrierOf, convoy, type Lanes, returned, type Split, scatter, split } from './carrier.ts';
+import { type ContentStore, MissingContent } from './content.ts';
+import { type Delivery, keepsMail, moved, newDelivery, type Reason } from './delivery.ts';
+import { deliveryIdOf, parseId } from './id.ts';
+import type { Keys } from './keys.ts';
+import { type Ledger, openIndexed, type Stored } from './ledger.ts';
 import { rejected } from './rejected.ts';
 import { isFinal } from './states.ts';
 
@@ -19,54 +21,94 @@ import { isFinal } from './states.ts';
  */
 export interface LastResort {
   /** @param body as it came @param value its JSON, where it is JSON @param messageId of a message that is not ours */
-  settle(lane: Lane, body: unknown, value: unknown, messageId: string): Promise<void>;
+  settle(lane: Lane, body: unknown, value: unknown, messageId: string, why?: Reason): Promise<void>;
+  /** Settles whatever of a message has not begun, for a reason of the caller's. */
+  giveUp(messageId: string, why: Reason): Promise<void>;
 }
 
 interface Parts {
   ledger: Ledger;
+  keys: Keys;
   lanes: Lanes;
+  content: Pick<ContentStore, 'get'>;
   clock: Clock;
   newWriter(): string;
   log: Log;
 }
 
-const reason: Reason = {
+const endless: Reason = {
   code: 'poison',
   detail: 'Processing it ended without a result time after time, so it was set aside. See the log, then send it again.',
 };
 
-export const lastResort = ({ ledger, lanes, clock, newWriter, log }: Parts): LastResort => {
-  const settle = async (lane: Lane, body: unknown, value: unknown, messageId: string): Promise<void> => {
+export const lastResort = ({ ledger, keys, lanes, content, clock, newWriter, log }: Parts): LastResort => {
+  const settle: LastResort['settle'] = async (lane, body, value, messageId, why = endless) => {
+    const several = convoy.safeParse(value);
+    if (several.success) return await scatter(lanes, lane, several.data);
     const own = carrier.safeParse(value);
-    if (own.success) return await settleOne(lane, own.data.carrier.id, own.data.mail);
-    const original = typeof body === 'string' ? body : JSON.stringify(body);
-    const read = parseQueueBody(body);
-    if ('faults' in read) {
-      for (const row of rejected({ bad: read, messageId, firstN: 0, code: 'poison', at: clock.now() })) {
-        await open(row, undefined, original);
-      }
-      return;
+    if (own.success) {
+      const { id, attempt, owner } = own.data.carrier;
+      return await settleOne({ lane, id, attempt, mail: own.data.mail, owner, why });
     }
-    const { mail } = read.body;
-    for (const n of mail.to.keys()) await settleOne(lane, `${messageId}-${n}`, { ...mail, to: [mail.to[n]!] });
+    const halves = split.safeParse(value);
+    if (halves.success) return await settleSplit(lane, halves.data, why);
+    const back = returned.safeParse(value);
+    if (back.success) {
+      const { mail, returned: as } = back.data;
+      return await settleMail(lane, mail, await idOf(mail, as.messageId), why);
+    }
+    const read = parseQueueBody(body);
+    if ('body' in read) return await settleMail(lane, read.body.mail, await idOf(read.body.mail, messageId), why);
+    const original = typeof body === 'string' ? body : JSON.stringify(body);
+    for (const row of rejected({ bad: read, messageId, firstN: 0, code: 'poison', at: clock.now() })) {
+      await open(row, { original });
+    }
   };
 
-  const settleOne = async (lane: Lane, id: string, mail: Mail | undefined): Promise<void> => {
+  const settleMail = async (lane: Lane, mail: Mail, messageId: string, why: Reason, owner?: string): Promise<void> => {
+    for (const [n, to] of mail.to.entries()) {
+      await settleOne({ lane, id: deliveryIdOf(messageId, n), attempt: 1, mail: { ...mail, to: [to] }, owner, why });
+    }
+  };
+
+  /** A message that came under a key which another copy of it had used goes by that copy's id. */
+  const idOf = async (mail: Mail, own: string): Promise<string> => {
+    if (mail.key === undefined) return own;
+    const claimed = await keys.claim(mail.key, own, bodyHash(mail), clock.now());
+    return claimed.first || !claimed.sameBody ? own : claimed.messageId;
+  };
+
+  const settleSplit = async (lane: Lane, { split: { messageId, owner }, blob }: Split, why: Reason): Promise<void> => {
+    const read = mailSchema.safeParse(await content.get(blob).catch(unlessMissing));
+    if (!read.success) return await giveUp(messageId, why);
+    await settleMail(lane, read.data, messageId, why, owner);
+  };
+
+  const giveUp = async (messageId: string, why: Reason): Promise<void> => {
+    const rows = await ledger.ofMessage(messageId);
+    const waiting = rows.filter(({ delivery }) => delivery.state === 'queued' && delivery.attempt === 0);
+    for (const known of waiting) await fail(known, known.mail, why);
+    if (rows.length === 0) log.alert(alerts.poison, { message: messageId, known: false });
+  };
+
+  const settleOne = async (one: One): Promise<void> => {
+    const { id, mail, owner, why } = one;
     const known = await ledger.read(id);
-    if (known) return await settleKnown(lane, known, mail);
+    if (known) return await settleKnown(known, one);
     const parsed = parseId(id);
     const [to] = mail?.to ?? [];
     if (!mail || !to || parsed?.n === undefined) {
       log.alert(alerts.poison, { delivery: id, known: false });
       return;
     }
-    const fresh = newDelivery({ messageId: parsed.messageId, n: parsed.n, at: parsed.at, mail, to });
-    await open(moved(fresh, 'new', { to: 'failed', at: clock.now(), by: 'poison', reason }), mail);
+    const fresh = newDelivery({ messageId: parsed.messageId, n: parsed.n, at: parsed.at, mail, to, owner });
+    const row = moved(fresh, 'new', { to: 'failed', at: clock.now(), by: 'poison', reason: why });
+    await open(row, { mail: keepsMail(row) ? mail : undefined });
   };
 
-  const settleKnown = async (lane: Lane, known: Stored, mail: Mail | undefined): Promise<void> => {
+  const settleKnown = async (known: Stored, { lane, attempt, mail, why }: One): Promise<void> => {
     const { delivery } = known;
-    if (isFinal(delivery.state) || delivery.state === 'uncertain') return;
+    if (isFinal(delivery.state) || delivery.state === 'uncertain') return await ledger.index(delivery);
     if (delivery.state === 'submitting') {
       const left = Date.parse(delivery.leaseUntil ?? delivery.changedAt) - clock.now();
       if (left > 0) {
@@ -74,20 +116,44 @@ export const lastResort = ({ ledger, lanes, clock, newWriter, log }: Parts): Las
         return;
       }
     }
+    if (delivery.state === 'deferred' && attempt <= delivery.attempt) {
+      // What this message was for is done; whether its successor was enqueued is not known.
+      const wait = Math.max(0, Date.parse(delivery.due ?? delivery.changedAt) - clock.now());
+      await lanes.send(lane, carrierOf(delivery.id, delivery.attempt + 1), wait / 1000);
+      return;
+    }
+    await fail(known, mail ?? known.mail, why);
+  };
+
+  const fail = async (known: Stored, mail: Mail | undefined, why: Reason): Promise<void> => {
+    const { delivery } = known;
     const died = delivery.state === 'submitting' || delivery.mayHaveArrived;
     const marked: Delivery = died ? { ...delivery, mayHaveArrived: true } : delivery;
-    const next = moved(marked, delivery.state, { ...refusal(marked, reason), at: clock.now(), by: 'poison' });
-    const stored = await ledger.move(known, next, newWriter(), mail ?? known.mail);
+    const next = moved(marked, delivery.state, { ...refusal(marked, why), at: clock.now(), by: 'poison' });
+    const stored = await ledger.move(known, next, newWriter(), keepsMail(next) ? mail : undefined);
     if (!stored) return;
     await ledger.index(next);
     log.alert(alerts.poison, { delivery: next.id, kind: next.kind, state: next.state });
   };
 
-  const open = async (row: Delivery, mail?: Mail, original?: string): Promise<void> => {
-    const stored = await ledger.open(row, newWriter(), mail, original);
-    if (stored && row.to.address !== '') await ledger.index(row);
-    log.alert(alerts.poison, { delivery: row.id, kind: row.kind, state: row.state });
+  const open = async (row: Delivery, kept: Pick<Stored, 'mail' | 'original'>): Promise<void> => {
+    const { first } = await openIndexed(ledger, row, newWriter(), kept);
+    if (first) log.alert(alerts.poison, { delivery: row.id, kind: row.kind, state: row.state });
   };
 
-  return { settle };
+  return { settle, giveUp };
+};
+
+interface One {
+  lane: Lane;
+  id: string;
+  /** The attempt that the message was for. */
+  attempt: number;
+  mail: Mail | undefined;
+  owner?: string | undefined;
+  why: Reason;
+}
+
+const unlessMissing = (error: unknown): undefined => {
+  if (!(error instanceof MissingContent)) throw error;
 };

@@ -83,6 +83,22 @@ export interface Ledger {
   byRecipient(address: string, filter: Filter, size: number, after?: string): Promise<Page<Summary>>;
 }
 
+/**
+ * Opens a row that is born settled and makes it findable, also where an earlier try died between the two.
+ * @returns whether this call opened it
+ */
+export const openIndexed = async (
+  ledger: Pick<Ledger, 'open' | 'read' | 'index'>,
+  row: Delivery,
+  writer: string,
+  { mail, original }: Pick<Stored, 'mail' | 'original'>,
+): Promise<{ first: boolean }> => {
+  const stored = await ledger.open(row, writer, mail, original);
+  const present = stored ?? (await ledger.read(row.id));
+  if (present && present.delivery.to.address !== '') await ledger.index(present.delivery);
+  return { first: stored !== undefined };
+};
+
 export const ledger = (deliveries: TableClient, recipients: TableClient): Ledger => {
   const write = groupCommit(deliveries);
   const writeIfFirst = async (stored: Omit<Stored, 'etag'>, etag?: string): Promise<Stored | undefined> => {

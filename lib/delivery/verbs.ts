@@ -152,7 +152,9 @@ const mailToResend = ({ delivery, mail, original }: Stored): Mail => {
   if (!original) {
     throw new PosternError(
       'illegal-state',
-      'The content of this mail is not kept, since it held a code or a link to an account. Ask for a new one.',
+      delivery.kind !== 'unknown' && traitsOf(delivery.kind).confidential
+        ? 'The content of this mail is not kept, since it held a code or a link to an account. Ask for a new one.'
+        : 'The content of this mail was not kept here. Ask its producer to send it again.',
     );
   }
   const read = parseQueueBody(original);
