@@ -20,7 +20,8 @@ beforeAll(async () => {
   const own = await ownStorage();
   azure = own.azure;
   env = { ...process.env, AZURE_STORAGE_CONNECTION_STRING: own.environment.AzureWebJobsStorage };
-  const text = await readFile(new URL('docs/queue-contract.md', root), 'utf8');
+  const readme = await readFile(new URL('README.md', root), 'utf8');
+  const [, text = ''] = /\n## The queue contract\n(.*?)\n## /s.exec(readme) ?? [];
   samples = new Map([...text.matchAll(/```(\w+)\n(.*?)```/gs)].map(([, language = '', code = '']) => [language, code]));
 });
 
@@ -46,8 +47,10 @@ const sharedByBo = {
 };
 
 describe('the samples of the queue contract', () => {
-  test('the JSON is by the contract', () => {
-    expect(parseQueueBody(samples.get('json'))).toMatchObject(sharedByBo);
+  test('the JSON is by the contract, and the same in its description', async () => {
+    const json = samples.get('json') ?? '';
+    expect(parseQueueBody(json)).toMatchObject(sharedByBo);
+    expect(await readFile(new URL('docs/queue-contract.md', root), 'utf8')).toContain(json);
   });
 
   test('the TypeScript runs as it stands and puts a message by the contract on the queue', async () => {
