@@ -39,6 +39,7 @@ export const aadsts: Readonly<Record<number, { kind: TokenFaultKind; remedy: Rem
   7000222: { kind: 'secret', remedy: 'secret-expired' },
   700025: { kind: 'config', remedy: 'app-is-public' },
   700027: { kind: 'secret', remedy: 'federated-credential' },
+  700213: { kind: 'secret', remedy: 'federated-credential' },
   50012: { kind: 'secret', remedy: 'federated-credential' },
 
   65001: { kind: 'consent', remedy: 'consent-needed' },

@@ -6,6 +6,7 @@ import { localDirectory } from '../../dev/entra/directory.ts';
 import { type Entra, startEntra } from '../../dev/entra/server.ts';
 import { startIdentity } from '../../dev/identity/server.ts';
 import { startSmtp } from '../../dev/smtp/server.ts';
+import { checkRoutes } from '../../functions/http/check.ts';
 import { oauthRoutes } from '../../functions/http/oauth.ts';
 import { settingsRoutes } from '../../functions/http/settings.ts';
 import { auditLog } from '../../lib/audit/audit.ts';
@@ -96,7 +97,8 @@ export const oauthStack = async () => {
     });
     const relay = relayRoom({ settings, tokens: oauth.tokens, submitTimeout: 20_000, clock, log });
     onTestFinished(() => relay.close());
-    const routes = [...settingsRoutes({ settings }), ...oauthRoutes(oauth)];
+    const check = checkRoutes({ settings, tokens: oauth.tokens, clock, timeout: 20_000 });
+    const routes = [...settingsRoutes({ settings }), ...oauthRoutes(oauth), ...check];
     return {
       ...{ settings, oauth, relay, routes, told },
       send: async () => relay.submit(submission(), await settings.refresh()),

@@ -192,7 +192,7 @@ test('disconnecting takes the account and its secret away, for a host that has a
   expect(await other.send()).toMatchObject({ class: 'accepted' });
 });
 
-test('law 6: an account that was connected for one server or user is not used for another', async () => {
+test('law 6, trap 20: an account that was connected for one server or user is not used for another', async () => {
   const stack = await oauthStack();
   await stack.save();
   await stack.connect();
@@ -203,6 +203,24 @@ test('law 6: an account that was connected for one server or user is not used fo
   expect((await stack.first.ask('getToken', { path: '/api/oauth/token' })).json).toMatchObject({
     state: 'not-connected',
   });
+});
+
+test('trap 21: an unsaved draft gets a token only where it uses it as the saved settings do', async () => {
+  const stack = await oauthStack();
+  await stack.save();
+  await stack.connect();
+  const check = async (draft: object) => {
+    const answer = await stack.first.ask('checkSettings', { path: '/api/settings/check', body: draft });
+    return answer.json as { ok: boolean; stages: { stage: string; ok: boolean }[] };
+  };
+  const own = stack.draft({ oauth: { clientSecret: undefined } });
+  expect(await check(own)).toMatchObject({ ok: true });
+  const asked = stack.refreshes();
+  expect(asked, 'the check really renews').toBe(1);
+  const elsewhere = await check(stack.draft({ smtp: { host: '127.0.0.1' }, oauth: { clientSecret: undefined } }));
+  expect(elsewhere.ok).toBe(false);
+  expect(stack.refreshes()).toBe(asked);
+  expect(stack.smtp.logins).toHaveLength(1);
 });
 
 const keptRefreshToken = async (stack: OAuthStack): Promise<string> => {
