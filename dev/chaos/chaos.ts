@@ -8,8 +8,7 @@ import { join } from 'node:path';
 import { buildApp } from '../build.ts';
 import { type ChaosOptions, readOptions, usage } from './options.ts';
 import { tableOf } from './report.ts';
-import { type RunReport, runChaos } from './run.ts';
-import { isLawful } from './verdict.ts';
+import { isLawful, type RunReport, runChaos } from './run.ts';
 
 export const chaos = async (options: ChaosOptions): Promise<RunReport[]> => {
   const app = await mkdtemp(join(tmpdir(), 'postern-chaos-app-'));

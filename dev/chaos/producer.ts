@@ -22,9 +22,9 @@ interface Answer {
  */
 export const handIn = async (
   planned: Planned[],
-  { env, api, spread }: { env: Record<string, string>; api: Api; spread: number },
+  { connection, api, spread }: { connection: string; api: Api; spread: number },
 ): Promise<HandedIn[]> => {
-  const queues = QueueServiceClient.fromConnectionString(env.AZURE_STORAGE_CONNECTION_STRING ?? '');
+  const queues = QueueServiceClient.fromConnectionString(connection);
   const toQueue = async (one: Planned): Promise<void> => {
     const body = Buffer.from(JSON.stringify({ v: 1, mail: one.mail })).toString('base64');
     await queues.getQueueClient(queueOf(one)).sendMessage(body, { messageTimeToLive: -1 });

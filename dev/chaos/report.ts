@@ -4,30 +4,28 @@ import type { Finding } from './verdict.ts';
 
 /** The table of a run, laws last. */
 export const tableOf = (report: RunReport): string => {
-  const { mode, seed, seconds, twice } = report;
+  const { mode, seconds, verdict, facts, storageRequests } = report;
+  const requests = Object.entries(storageRequests).filter(([name]) => !idle.test(name));
   const rows: [string, string | number][] = [
-    ['seed', seed],
+    ['seed', report.seed],
     ['hosts killed (SIGKILL)', report.kills],
     ['times the relay was given up for a while', report.relayOpened],
-    ['messages accepted', report.accepted],
-    ['deliveries (message × recipient)', report.deliveries],
+    ['messages accepted', verdict.accepted],
+    ['deliveries (message × recipient)', verdict.deliveries],
     ...states.flatMap((state): [string, number][] =>
-      report.states[state] ? [[`  ${state}`, report.states[state]]] : [],
+      verdict.states[state] ? [[`  ${state}`, verdict.states[state]]] : [],
     ),
-    ['mails in the inbox', report.arrived],
-    ['attempts that died with their process', report.died],
-    ['attempts whose reply was lost', report.noReply],
-    ['mailed twice after a kill', twice.afterKill],
-    ['mailed twice after a lost reply', twice.afterNoReply],
+    ['mails in the inbox', verdict.arrived],
+    ['attempts that died with their process', verdict.died],
+    ['attempts whose reply was lost', verdict.noReply],
+    ['mailed twice after a kill', verdict.twice.afterKill],
+    ['mailed twice after a lost reply', verdict.twice.afterNoReply],
+    ...Object.entries(facts),
+    ['storage requests without idle polls', requests.reduce((sum, [, count]) => sum + count, 0)],
     ['seconds', `${seconds.all} (handing in ${seconds.handingIn}, draining ${seconds.draining})`],
     ...(report.folder ? ([['kept in', report.folder]] as [string, string][]) : []),
   ];
-  const laws: [string, Finding[]][] = [
-    ['lost', report.lost],
-    ['mailed twice without an unknown outcome', twice.unexplained],
-    ['rows or answers that are not true', report.untrue],
-    ['tries burnt by faults of the connection', report.burnt],
-  ];
+  const laws = Object.entries(report.laws);
   const width = Math.max(...[...rows, ...laws].map(([name]) => name.length));
   const line = (name: string, value: string | number) => `  ${name.padEnd(width)}  ${value}`;
   return [
@@ -39,5 +37,8 @@ export const tableOf = (report: RunReport): string => {
     '',
   ].join('\n');
 };
+
+/** What no mail causes. */
+export const idle = /nothing there|own lock|refused on purpose/;
 
 const findingLine = ({ what, token, to }: Finding): string => `      ${what} (${token} to ${to})`;

@@ -1,30 +1,42 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import { chaosApi, patiently, type RelayView } from './api.ts';
+import { type Api, chaosApi, patiently, type RelayView } from './api.ts';
 import { readArrivals, readRows } from './evidence.ts';
 import { faultsFor, submitTimeout } from './faults.ts';
+import { doNotEmail } from './happenings/do-not-email.ts';
+import type { Happening, Scene } from './happenings/happening.ts';
+import { judgeLanes } from './happenings/lanes.ts';
+import { limit } from './happenings/limit.ts';
+import { outage } from './happenings/outage.ts';
+import { pause } from './happenings/pause.ts';
 import { type Kill, killHosts, lifeTime } from './killer.ts';
 import { planMails } from './mails.ts';
 import type { ChaosOptions, Mode } from './options.ts';
 import { handIn } from './producer.ts';
 import { saveSettings } from './settings.ts';
-import { startChaosStack } from './stack.ts';
-import { isSettled, judge, type Verdict } from './verdict.ts';
+import { type ChaosStack, startChaosStack } from './stack.ts';
+import { type Finding, isSettled, judge, lawsOf, type Verdict } from './verdict.ts';
 
-export interface RunReport extends Verdict {
+export interface RunReport {
   mode: Mode;
   seed: number;
   kills: number;
-  /** Mails that the relay's breaker made wait, by how often it opened. */
+  /** How often the relay's breaker opened. */
   relayOpened: number;
   seconds: { handingIn: number; draining: number; all: number };
+  verdict: Verdict;
+  facts: Record<string, string | number>;
+  /** What must be empty. */
+  laws: Record<string, Finding[]>;
+  storageRequests: Record<string, number>;
   /** Where the log, storage and mails are, if kept. */
   folder?: string;
 }
 
+export const isLawful = ({ laws }: RunReport): boolean => Object.values(laws).every((found) => found.length === 0);
+
 /** One run from an empty stack to its verdict. @param app folder with the built app */
 export const runChaos = async (options: ChaosOptions, mode: Mode, app: string): Promise<RunReport> => {
-  const began = Date.now();
   const stack = await startChaosStack(
     {
       POSTERN_APP: app,
@@ -36,58 +48,121 @@ export const runChaos = async (options: ChaosOptions, mode: Mode, app: string): 
   );
   const stop = new AbortController();
   try {
-    const { env } = stack;
-    const api = chaosApi(env);
-    const storage = env.AZURE_STORAGE_CONNECTION_STRING ?? '';
-    const run = `run${randomBytes(4).toString('hex')}`;
-    const kills: Kill[] = [];
-    let relayOpened = 0;
-    stack.onLine((line) => {
-      if (line.includes('postern.relay.opened')) relayOpened++;
-    });
-
-    await saveSettings(api, env, { mode });
-    await api.setFaults(faultsFor(options));
-    const probing = keepProbing(api, stop.signal);
-
-    const start = Date.now();
-    const planned = planMails({ mails: options.mails, seed: options.seed, run });
-    const [handedIn] = await Promise.all([
-      handIn(planned, { env, api, spread: options.kills * lifeTime }),
-      killHosts(stack, options, kills),
-    ]);
-    const allIn = Date.now();
-    const expected = handedIn.reduce((sum, it) => sum + it.planned.mail.to.length, 0);
-    const settled = async () => {
-      const rows = await readRows(storage, run);
-      return rows.length >= expected && rows.every(({ delivery }) => isSettled(delivery, mode));
-    };
-    while (Date.now() < allIn + options.patience && !(await settled())) await delay(2000);
-    // What somebody would still send twice has time to do so.
-    await delay(3000);
-    stop.abort();
-    await probing;
-    const end = Date.now();
-    const evidence = { rows: await readRows(storage, run), arrivals: await readArrivals(api, run) };
-    return {
-      ...judge({ mode, handedIn, ...evidence }),
-      ...{ mode, seed: options.seed, kills: kills.length, relayOpened },
-      seconds: { handingIn: secondsOf(allIn - start), draining: secondsOf(end - allIn), all: secondsOf(end - began) },
-      ...(options.keep ? { folder: stack.folder } : {}),
-    };
+    return await runOn(stack, options, mode, stop);
   } finally {
     stop.abort();
     await stack.end();
   }
 };
 
+const runOn = async (
+  stack: ChaosStack,
+  options: ChaosOptions,
+  mode: Mode,
+  stop: AbortController,
+): Promise<RunReport> => {
+  const began = Date.now();
+  const { env, storage } = stack;
+  const api = chaosApi(env);
+  const run = `run${randomBytes(4).toString('hex')}`;
+  const kills: Kill[] = [];
+  let relayOpened = 0;
+  stack.onLine((line) => {
+    if (line.includes('postern.relay.opened')) relayOpened++;
+  });
+
+  await saveSettings(api, env, { mode, limit: options.limit });
+  await api.setFaults(faultsFor(options));
+  const spread = Math.max(options.kills * lifeTime, fewest);
+  const scene: Scene = { options, mode, api, storage, spread, handsOff: { yes: false } };
+  const happenings = happeningsOf(scene);
+  for (const it of happenings) await it.before?.();
+
+  const start = Date.now();
+  const probing = keepProbing(scene, stop.signal);
+  const busy = new AbortController();
+  const happening = Promise.all(happenings.map((it) => it.during(busy.signal)));
+  const planned = planMails({ mails: options.mails, seed: options.seed, run });
+  const [handedIn] = await Promise.all([
+    handIn(planned, { connection: storage.direct, api, spread }),
+    killHosts(stack, options, kills),
+  ]);
+  if (options.doNotEmail) busy.abort();
+  await happening;
+  const allIn = Date.now();
+  await untilSettled({ options, mode, expected: deliveriesIn(handedIn), read: () => readRows(storage.direct, run) });
+  stop.abort();
+  await probing;
+  const end = Date.now();
+
+  const evidence = { rows: await readRows(storage.direct, run), arrivals: await readArrivals(api, run) };
+  const verdict = judge({ mode, handedIn, ...evidence });
+  const judged = [judgeLanes(evidence.rows, kills), ...happenings.map((it) => it.judge(evidence))];
+  return {
+    ...{ mode, seed: options.seed, kills: kills.length, relayOpened, verdict },
+    seconds: { handingIn: secondsOf(allIn - start), draining: secondsOf(end - allIn), all: secondsOf(end - began) },
+    facts: Object.assign({}, ...judged.map(({ facts }) => facts)),
+    laws: Object.assign(lawsOf(verdict), ...judged.map(({ laws }) => laws)),
+    storageRequests: storage.counts(),
+    ...(options.keep ? { folder: stack.folder } : {}),
+  };
+};
+
+/** Time in which the mail is handed in where no kill stretches it. */
+const fewest = 5000;
+
 const secondsOf = (milliseconds: number): number => Math.round(milliseconds / 100) / 10;
 
+const deliveriesIn = (handedIn: { planned: { mail: { to: unknown[] } } }[]): number =>
+  handedIn.reduce((sum, it) => sum + it.planned.mail.to.length, 0);
+
+const happeningsOf = (scene: Scene): Happening[] => {
+  const { options } = scene;
+  return [
+    ...(options.limit > 0 ? [limit(scene)] : []),
+    ...(options.outage ? [outage(scene)] : []),
+    ...(options.pause ? [pause(scene)] : []),
+    ...(options.doNotEmail ? [doNotEmail(scene)] : []),
+  ];
+};
+
+interface Settling {
+  options: ChaosOptions;
+  mode: Mode;
+  expected: number;
+  read(): ReturnType<typeof readRows>;
+}
+
+/** Returns when every delivery has come to rest for a while, or patience has run out; the verdict tells which. */
+const untilSettled = async ({ options, mode, expected, read }: Settling): Promise<void> => {
+  const end = Date.now() + options.patience;
+  // Mail that waits for the limit is looked at again every 15 seconds, as units come back.
+  const rest = options.limit > 0 ? 20_000 : 3000;
+  let since = Date.now();
+  let before = '';
+  while (Date.now() < end) {
+    const rows = await read();
+    const settled = rows.length >= expected && rows.every(({ delivery }) => isSettled(delivery, mode));
+    const now = settled
+      ? rows
+          .map(({ delivery }) => delivery.changedAt)
+          .sort()
+          .join()
+      : '';
+    if (!settled || now !== before) since = Date.now();
+    else if (Date.now() - since >= rest) return;
+    before = now;
+    await delay(1500);
+  }
+};
+
 /** An admin who does not wait for the breaker's own probes, which come a minute apart at the soonest. */
-const keepProbing = async (api: ReturnType<typeof chaosApi>, stop: AbortSignal): Promise<void> => {
+const keepProbing = async ({ api, handsOff }: { api: Api; handsOff: { yes: boolean } }, stop: AbortSignal) => {
   while (!stop.aborted) {
     const look = await api.admin<RelayView>('GET', '/api/relay').catch(() => undefined);
-    if (look?.state === 'open') await patiently(() => api.admin('POST', '/api/relay/probe', {})).catch(() => {});
+    if (look?.state === 'open' && !handsOff.yes) {
+      await patiently(() => api.admin('POST', '/api/relay/probe')).catch(() => {});
+    }
     await delay(1000, undefined, { signal: stop }).catch(() => {});
   }
 };

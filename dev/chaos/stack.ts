@@ -2,16 +2,17 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createWriteStream, readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
-import { setTimeout as delay } from 'node:timers/promises';
 import { parseEnv } from 'node:util';
+import { freeBase } from './ports.ts';
+import { type ChaosStorage, startStorage } from './storage.ts';
 
 /** A local stack of real processes, with ports and a folder of its own. */
 export interface ChaosStack {
   folder: string;
+  storage: ChaosStorage;
   /** What an outside client needs: the stack's `env` file. */
   env: Record<string, string>;
   /** Process ids by part. */
@@ -29,6 +30,7 @@ const project = resolve(import.meta.dirname, '../..');
  */
 export const startChaosStack = async (environment: Record<string, string>, keep: boolean): Promise<ChaosStack> => {
   const folder = await mkdtemp(join(tmpdir(), 'postern-chaos-'));
+  const storage = await startStorage(join(folder, 'azurite'));
   const child = spawn(process.execPath, [join(project, 'dev/start.ts')], {
     cwd: project,
     env: {
@@ -36,6 +38,7 @@ export const startChaosStack = async (environment: Record<string, string>, keep:
       POSTERN_PORT_BASE: String(await freeBase()),
       POSTERN_DEV_FOLDER: join(folder, 'stack'),
       POSTERN_HOSTS: '2',
+      AZURE_STORAGE_CONNECTION_STRING: storage.connection,
       ...environment,
     },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -55,16 +58,21 @@ export const startChaosStack = async (environment: Record<string, string>, keep:
     }
   });
   const failed = exit.then(() => Promise.reject(new Error(`The stack ended at its start:\n${early}`)));
-  await Promise.race([up, failed]);
+  await Promise.race([up, failed]).catch(async (error: unknown) => {
+    await storage.end();
+    throw error;
+  });
   failed.catch(() => {});
   const read = (name: string) => readFileSync(join(folder, 'stack', name), 'utf8');
   return {
     folder,
+    storage,
     env: parseEnv(read('env')) as Record<string, string>,
     pids: () => JSON.parse(read('pids')) as Record<string, number>,
     onLine: (seen) => void watchers.push(seen),
     end: async () => {
       await ended(child, exit);
+      await storage.end();
       log.end();
       if (!keep) await rm(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
     },
@@ -74,19 +82,4 @@ export const startChaosStack = async (environment: Record<string, string>, keep:
 const ended = async (child: ChildProcess, exit: Promise<unknown>): Promise<void> => {
   if (child.exitCode === null && child.signalCode === null) child.kill('SIGTERM');
   await exit;
-};
-
-/** A hundred ports above a free one. */
-const freeBase = async (): Promise<number> => {
-  for (;;) {
-    const base = 10_100 + Math.floor(Math.random() * 99) * 100;
-    const server = createServer().listen(base, '127.0.0.1');
-    const free = await Promise.race([
-      once(server, 'listening').then(() => true),
-      once(server, 'error').then(() => false),
-    ]);
-    server.close();
-    if (free) return base;
-    await delay(10);
-  }
 };

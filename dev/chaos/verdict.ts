@@ -140,8 +140,13 @@ const sparing: ReadonlySet<string> = new Set(['connection', 'auth', 'sender', 'q
 const mayHaveBroughtIt = ({ class: cls }: Attempt): boolean =>
   cls === 'accepted' || cls === 'unknown' || cls === undefined;
 
-export const isLawful = ({ lost, twice, untrue, burnt }: Verdict): boolean =>
-  lost.length + twice.unexplained.length + untrue.length + burnt.length === 0;
+/** What must be empty, by what it is. */
+export const lawsOf = ({ lost, twice, untrue, burnt }: Verdict): Record<string, Finding[]> => ({
+  lost,
+  'mailed twice without an unknown outcome': twice.unexplained,
+  'rows or answers that are not true': untrue,
+  'tries burnt by faults of the connection': burnt,
+});
 
 const groupBy = <T>(items: T[], keyOf: (item: T) => string): Map<string, T[]> => {
   const groups = new Map<string, T[]>();
