@@ -1,4 +1,5 @@
-import type { QueueClient } from '@azure/storage-queue';
+import type { QueueClient, ReceivedMessageItem } from '@azure/storage-queue';
+import type { Reason } from '../../lib/delivery/delivery.ts';
 import { messageIdOf } from '../../lib/delivery/id.ts';
 import type { LastResort } from '../../lib/delivery/last-resort.ts';
 import { parseJson } from '../../lib/json.ts';
@@ -17,18 +18,51 @@ export const poison = async (lane: Lane, queue: QueueClient, lastResort: LastRes
   for (let go = 0; go < goes; go++) {
     const { receivedMessageItems } = await queue.receiveMessages({ numberOfMessages: batch, visibilityTimeout: 120 });
     if (receivedMessageItems.length === 0) return;
-    for (const { messageId, messageText, popReceipt, insertedOn } of receivedMessageItems) {
-      const body = textOf(messageText);
-      const json = parseJson(body);
-      const id = messageIdOf(`poison:${messageId}`, insertedOn.getTime());
-      await lastResort.settle(lane, body, 'value' in json ? json.value : undefined, id);
-      await queue.deleteMessage(messageId, popReceipt);
+    // One that cannot be settled now must not keep the others waiting behind it.
+    const faults: unknown[] = [];
+    for (const message of receivedMessageItems) {
+      await settle(lane, message, lastResort).then(
+        () => queue.deleteMessage(message.messageId, message.popReceipt),
+        (error: unknown) => faults.push(error),
+      );
     }
+    if (faults.length > 0)
+      throw new AggregateError(faults, `${faults.length} messages of ${queue.name} are not settled`);
   }
 };
 
-/** The text behind Base64, or what stands there where it is none. */
-const textOf = (text: string): string => {
-  const bytes = Buffer.from(text, 'base64');
-  return bytes.toString('base64').replace(/=+$/, '') === text.trim().replace(/=+$/, '') ? bytes.toString('utf8') : text;
+const settle = async (lane: Lane, message: ReceivedMessageItem, lastResort: LastResort): Promise<void> => {
+  const { messageId, messageText, insertedOn } = message;
+  const text = decoded(messageText);
+  const body = text ?? messageText;
+  const json = parseJson(body);
+  const id = messageIdOf(`poison:${messageId}`, insertedOn.getTime());
+  await lastResort.settle(
+    lane,
+    body,
+    'value' in json ? json.value : undefined,
+    id,
+    text === undefined ? notBase64 : setAside,
+  );
+};
+
+/** The host never hands such a message to anybody. */
+const notBase64: Reason = {
+  code: 'poison',
+  detail: 'The queue message was not Base64, so it was never processed. Its producer must encode it.',
+};
+
+/** Such a copy has another id than the message that it was made of. */
+const setAside: Reason = {
+  code: 'poison',
+  detail:
+    'Processing it ended without a result time after time, so the host set it aside. Look at the history of this ' +
+    'recipient before sending it again: an earlier try may have a row of its own.',
+};
+
+/** The text behind Base64; `undefined` where it is none. */
+const decoded = (text: string): string | undefined => {
+  const bare = text.replaceAll(/\s/g, '');
+  const bytes = Buffer.from(bare, 'base64');
+  return bytes.toString('base64') === bare ? bytes.toString('utf8') : undefined;
 };

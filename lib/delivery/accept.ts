@@ -2,12 +2,12 @@ import { ZodError } from 'zod';
 import { alerts } from '../alerts.ts';
 import type { Clock, Random } from '../clock.ts';
 import { days } from '../clock.ts';
-import { PosternError } from '../errors.ts';
+import { type FieldFault, PosternError } from '../errors.ts';
 import { parseJson } from '../json.ts';
 import type { Log } from '../log.ts';
 import { bodyHash, type Mail, mail as mailSchema } from '../message/contract.ts';
 import { type Lane, laneOf } from '../message/kinds.ts';
-import { parseQueueBody } from '../message/queue-body.ts';
+import { parseQueueBody, printable } from '../message/queue-body.ts';
 import {
   type Convoy,
   carrier,
@@ -110,8 +110,8 @@ export const acceptance = (parts: Parts): Acceptance => {
     const messageId = messageIdAt(arrival);
     if ('body' in read) return await acceptOrPutBack(lane, read.body.mail, { messageId, times: 0 });
     const saved = goodRecipients(value, read.faults);
-    const bad = saved ? { ...read, to: saved.bad } : read;
-    await refuse({ bad, messageId, firstN: saved?.mail.to.length ?? 0, code: 'not-valid' }, body);
+    const refused = { messageId, firstN: saved?.mail.to.length ?? 0, code: 'not-valid' };
+    await refuse({ ...refused, bad: saved ? { ...read, to: saved.bad } : read, each: saved?.faults }, body);
     if (saved) await acceptOrPutBack(lane, saved.mail, { messageId, times: 0 });
   };
 
@@ -292,14 +292,15 @@ const inSteps = async <T>(items: T[], step: (item: T) => Promise<void>): Promise
 /** Where nothing but single addresses is wrong, the others still get their mail. */
 const goodRecipients = (
   value: unknown,
-  faults: readonly { path: string }[],
-): { mail: Mail; bad: string[] } | undefined => {
-  const places = faults.map(({ path }) => /^mail\.to\.(\d+)\./.exec(path)?.[1]);
-  if (places.some((place) => place === undefined)) return undefined;
-  const wrong = new Set(places.map(Number));
+  faults: readonly FieldFault[],
+): { mail: Mail; bad: string[]; faults: FieldFault[][] } | undefined => {
+  const places = Map.groupBy(faults, ({ path }) => /^mail\.to\.(\d+)\./.exec(path)?.[1]);
+  if (places.has(undefined)) return undefined;
+  const wrong = new Set([...places.keys()].map(Number));
   const body = value as { mail: { to: { address?: unknown }[] } };
   const good = body.mail.to.filter((_, i) => !wrong.has(i));
   const read = mailSchema.safeParse({ ...body.mail, to: good });
   if (!read.success) return undefined;
-  return { mail: read.data, bad: [...wrong].map((i) => String(body.mail.to[i]?.address ?? '').slice(0, 320)) };
+  const bad = [...wrong].map((i) => printable(body.mail.to[i]?.address, 320));
+  return { mail: read.data, bad, faults: [...places.values()] };
 };

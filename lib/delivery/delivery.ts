@@ -99,6 +99,9 @@ export interface Newcomer {
   owner?: string | undefined;
 }
 
+/** Stands for the subject of a mail that holds a code or a link to an account. */
+export const notKept = '(not kept)';
+
 /** Transitions and attempts that a row keeps, so that it stays far below the size that the table service takes. */
 const most = 60;
 
@@ -114,7 +117,7 @@ export const newDelivery = ({ messageId, n, at, mail, to, owner }: Newcomer): De
     state: 'queued',
     kind: mail.kind,
     to,
-    subject: traits.confidential ? '(not kept)' : mail.subject,
+    subject: traits.confidential ? notKept : mail.subject,
     key: mail.key,
     owner,
     ref: mail.ref,

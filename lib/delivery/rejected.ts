@@ -1,6 +1,8 @@
 import { iso } from '../clock.ts';
+import type { FieldFault } from '../errors.ts';
+import { traitsOf } from '../message/kinds.ts';
 import type { BadBody } from '../message/queue-body.ts';
-import type { Delivery, Reason } from './delivery.ts';
+import { type Delivery, notKept, type Reason } from './delivery.ts';
 import { deliveryIdOf } from './id.ts';
 
 interface Rejection {
@@ -10,6 +12,8 @@ interface Rejection {
   firstN: number;
   /** Stable reason code. */
   code: string;
+  /** For each recipient its own faults, where nothing else is wrong. */
+  each?: readonly (readonly FieldFault[])[] | undefined;
   at: number;
 }
 
@@ -17,31 +21,36 @@ interface Rejection {
  * The visible rows of a message that is not by the contract: one for each recipient that it names, or one in all where
  * it names none. Born `failed`, with every fault's field path.
  */
-export const rejected = ({ bad, messageId, firstN, code, at }: Rejection): Delivery[] => {
-  const detail = bad.faults
+export const rejected = ({ bad, messageId, firstN, code, each, at }: Rejection): Delivery[] => {
+  const addresses = bad.to.length > 0 ? bad.to : [''];
+  // A thousand addresses under one fault of the message is one row, not a thousand.
+  const shown = addresses.length > 100 && !each ? [''] : addresses;
+  const hidden = bad.kind !== undefined && traitsOf(bad.kind).confidential;
+  return shown.map((address, i) => {
+    const reason: Reason = { code, detail: told(each?.[i] ?? bad.faults) };
+    return {
+      id: deliveryIdOf(messageId, Math.min(firstN + i, 999)),
+      messageId,
+      state: 'failed',
+      kind: bad.kind ?? 'unknown',
+      to: { address },
+      subject: hidden ? notKept : (bad.subject ?? ''),
+      key: bad.key,
+      acceptedAt: iso(at),
+      changedAt: iso(at),
+      expiresAt: iso(at),
+      reason,
+      attempt: 0,
+      tries: 0,
+      attempts: [],
+      trail: [{ at: iso(at), to: 'failed', reason, by: 'accept' }],
+    };
+  });
+};
+
+const told = (faults: readonly FieldFault[]): string =>
+  faults
     .slice(0, 20)
     .map(({ path, reason }) => (path ? `${path}: ${reason}` : reason))
     .join('; ')
     .slice(0, 2000);
-  const reason: Reason = { code, detail };
-  const addresses = bad.to.length > 0 ? bad.to : [''];
-  // A thousand and one addresses is one fault, not a thousand rows.
-  const shown = addresses.length > 100 ? [''] : addresses;
-  return shown.map((address, i) => ({
-    id: deliveryIdOf(messageId, Math.min(firstN + i, 999)),
-    messageId,
-    state: 'failed',
-    kind: bad.kind ?? 'unknown',
-    to: { address },
-    subject: bad.subject ?? '',
-    key: bad.key,
-    acceptedAt: iso(at),
-    changedAt: iso(at),
-    expiresAt: iso(at),
-    reason,
-    attempt: 0,
-    tries: 0,
-    attempts: [],
-    trail: [{ at: iso(at), to: 'failed', reason, by: 'accept' }],
-  }));
-};

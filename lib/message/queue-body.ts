@@ -48,4 +48,10 @@ const field = (value: unknown, name: string): unknown =>
     : undefined;
 
 const shown = (value: unknown, most: number): string | undefined =>
-  typeof value === 'string' ? value.replaceAll(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, ' ').slice(0, most) : undefined;
+  typeof value === 'string' ? printable(value, most) : undefined;
+
+/** What came from outside, on one line and cut, for people to read. */
+export const printable = (value: unknown, most: number): string =>
+  String(value ?? '')
+    .replaceAll(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, ' ')
+    .slice(0, most);
