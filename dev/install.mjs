@@ -18,7 +18,11 @@ export const installIfNeeded = () => {
     statSync(marker).mtimeMs >= statSync(join(project, 'package-lock.json')).mtimeMs;
   if (upToDate) return;
   console.log('Installing what is missing (npm ci) …');
-  const { status } = spawnSync('npm', ['ci', '--no-audit', '--no-fund'], { cwd: project, stdio: 'inherit' });
+  // Some packages want a newer Node than the caller's; they get it, so npm's warnings about that would only alarm.
+  const { status } = spawnSync('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], {
+    cwd: project,
+    stdio: 'inherit',
+  });
   if (status !== 0) process.exit(status ?? 1);
 };
 
