@@ -92,14 +92,9 @@ export const doNotEmailCsvRoutes = ({ list, table, audit, clock, uniqueId, wait 
     summary: 'The whole list as CSV. A cell that a spreadsheet would run as a formula has an apostrophe before it.',
     answers: { 200: { description: 'The list.', type: 'text/csv' } },
     handle: async ({ principal }) => {
-      const parts = [csvHeader];
-      let after: string | undefined;
-      do {
-        const page = await list.search({ limit: 999, after });
-        parts.push(...page.entries.map(csvLine));
-        after = page.next;
-      } while (after !== undefined);
-      const detail = { entries: parts.length - 1 };
+      const lines: string[] = [];
+      for await (const entry of list.all()) lines.push(csvLine(entry));
+      const detail = { entries: lines.length };
       await audit.record({ actor: actorOf(principal), action: 'do-not-email.export', subject: 'do-not-email', detail });
       return {
         status: 200,
@@ -107,7 +102,7 @@ export const doNotEmailCsvRoutes = ({ list, table, audit, clock, uniqueId, wait 
           'content-type': 'text/csv; charset=utf-8',
           'content-disposition': 'attachment; filename="do-not-email.csv"',
         },
-        body: parts.join(''),
+        body: csvHeader + lines.sort().join(''),
       };
     },
   }),

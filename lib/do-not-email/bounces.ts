@@ -6,7 +6,7 @@ import type { Fault } from '../relay/outcome.ts';
 import { ifFound } from '../storage/table.ts';
 import { type BounceMode, type BounceVerdict, onRefusal, type Refusal, recentRefusals } from './feedback.ts';
 import type { DoNotEmailList } from './list.ts';
-import { partitions, truthKey } from './rows.ts';
+import { keyOf, partitions } from './rows.ts';
 
 export const suggestion = z
   .object({ address: z.string(), reply: z.string(), time: z.iso.datetime() })
@@ -38,10 +38,7 @@ export interface Circumstances {
 export const bounceFeedback = ({ table, list, clock }: BounceParts): BounceFeedback => {
   let refusals: Refusal[] = [];
 
-  const keyOf = (address: string) => ({
-    partitionKey: partitions.suggestions,
-    rowKey: truthKey(address).rowKey,
-  });
+  const placeOf = (address: string) => ({ partitionKey: partitions.suggestions, rowKey: keyOf(address).rowKey });
 
   return {
     refused: async (given, fault, circumstances) => {
@@ -55,7 +52,7 @@ export const bounceFeedback = ({ table, list, clock }: BounceParts): BounceFeedb
         await list.add({
           ...{ address, scope: 'all', reason: 'bounced', source: 'bounce', actor: 'relay', note: reply },
         });
-      } else await table.upsertEntity({ ...keyOf(address), address, reply, time: iso(now) }, 'Replace');
+      } else await table.upsertEntity({ ...placeOf(address), address, reply, time: iso(now) }, 'Replace');
       return verdict;
     },
 
@@ -68,7 +65,7 @@ export const bounceFeedback = ({ table, list, clock }: BounceParts): BounceFeedb
     },
 
     dismiss: async (address) => {
-      const { partitionKey, rowKey } = keyOf(address);
+      const { partitionKey, rowKey } = placeOf(address);
       await ifFound(table.deleteEntity(partitionKey, rowKey));
     },
   };

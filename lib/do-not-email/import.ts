@@ -1,13 +1,12 @@
 import { setTimeout as after } from 'node:timers/promises';
 import type { TableClient, TransactionAction } from '@azure/data-tables';
 import { type Clock, iso, seconds } from '../clock.ts';
-import { isConflict, isMissing, isStale } from '../storage/table.ts';
+import { ifFound, isConflict, isMissing, isStale } from '../storage/table.ts';
 import type { CsvLine } from './csv.ts';
 import { domainsKept } from './domains.ts';
 import { adds, type Entry, merged, union } from './entry.ts';
 import type { ImportProgress } from './import-progress.ts';
-import { type Columns, columnsOf, entryOf, partitions, type Row, truthKey, versionKey, viewKeys } from './rows.ts';
-import { columns } from './views.ts';
+import { type Columns, columnsOf, entryOf, keyOf, partitions, type Row, versionKey } from './rows.ts';
 
 export interface ImportRequest {
   lines: readonly CsvLine[];
@@ -37,11 +36,12 @@ export interface ImportParts {
 
 const atOnce = 8;
 const perTransaction = 100;
+const fewRows = 100;
 const tries = 10;
 
 /**
- * Adds many entries: look-up partition by look-up partition, one read and a few entity group transactions each, so that
- * 100,000 lines take a few thousand operations. What is known stays as it is, or grows; so a part that was cut off is
+ * Adds many entries: partition by partition, in entity group transactions of a hundred, so that 100,000 lines take little
+ * more than a thousand operations. What is known stays as it is, or grows; so a part that was cut off is
  * made good by sending the same file again.
  */
 export const importEntries =
@@ -52,23 +52,16 @@ export const importEntries =
     const wanted = byPartition(request.lines, (line) => entryFrom(line, request.actor, time));
     const names = [...wanted.keys()].filter((name) => request.after === undefined || name > request.after).sort();
     const total: Imported = { new: 0, known: repeatedLines(request, wanted, names) };
-    for (let i = 0; i < names.length; i += atOnce) {
-      const window = names.slice(i, i + atOnce);
-      const counts = await Promise.all(
-        window.map((name) => addPartition(table, name, wanted.get(name) ?? new Map(), request.dryRun)),
-      );
-      for (const count of counts) {
-        total.new += count.new;
-        total.known += count.known;
-      }
-      await progress.report(total, (i + window.length) / names.length);
-      if (window.includes(partitions.domains) && !request.dryRun) {
+    for (const [i, name] of names.entries()) {
+      const count = await addPartition(table, name, wanted.get(name) ?? new Map(), request.dryRun);
+      total.new += count.new;
+      total.known += count.known;
+      if (name === partitions.domains && !request.dryRun) {
         await table.upsertEntity({ ...versionKey, time: iso(clock.now()) }, 'Replace');
         await wait(domainsKept);
       }
-      const last = window.at(-1);
-      if (clock.now() - started > budget && last !== names.at(-1) && last !== undefined)
-        return { ...total, next: last };
+      await progress.report(total, (i + 1) / names.length);
+      if (clock.now() - started > budget && name !== names.at(-1)) return { ...total, next: name };
     }
     return total;
   };
@@ -83,7 +76,7 @@ type Wanted = Map<string, Map<string, Entry>>;
 function byPartition(lines: readonly CsvLine[], entryOfLine: (line: CsvLine) => Entry): Wanted {
   const wanted: Wanted = new Map();
   for (const line of lines) {
-    const { partitionKey, rowKey } = truthKey(line.address);
+    const { partitionKey, rowKey } = keyOf(line.address);
     const rows = wanted.get(partitionKey) ?? new Map<string, Entry>();
     const before = rows.get(rowKey);
     const entry = entryOfLine(line);
@@ -108,71 +101,71 @@ async function addPartition(
   let isNew: number | undefined;
   for (let attempt = 0; attempt < tries; attempt++) {
     const rows = await rowsOf(table, name, [...wanted.keys()]);
-    const planned = [...wanted].map(([rowKey, entry]) => planOf(entry, rows.get(rowKey)));
+    const actions = [...wanted].flatMap(([rowKey, entry]) => actionFor(entry, rows.get(rowKey)) ?? []);
     // A second attempt finds what the first one wrote; what is new was decided by the first.
-    isNew ??= planned.filter(({ action }) => action).length;
+    isNew ??= actions.length;
     const count = { new: isNew, known: wanted.size - isNew };
     if (dryRun) return count;
     try {
-      await submit(
-        table,
-        planned.flatMap(({ action }) => action ?? []),
-      );
+      await submit(table, actions);
     } catch (error) {
       if (isConflict(error) || isStale(error) || isMissing(error)) continue;
       throw error;
     }
-    await Promise.all(
-      [0, 1].map((view) =>
-        submit(
-          table,
-          planned.map(({ shown }): TransactionAction => ['upsert', viewOf(shown, view), 'Replace']),
-        ),
-      ),
-    );
     return count;
   }
   throw new Error('too many others change the Do Not Email list during this import');
 }
 
-interface Plan {
-  /** A list of one, or nothing where the entry is known. */
-  action?: TransactionAction[];
-  /** What the views show. Written for known entries too, which mends what a crash left. */
-  shown: Columns;
-}
-
-function planOf(asked: Entry, row: Row | undefined): Plan {
-  if (!row) {
-    const shown = columnsOf(asked, undefined);
-    return { action: [['create', { ...truthKey(asked.address), ...shown }]], shown };
-  }
+/** A list of one, or `undefined` where the entry is known. */
+function actionFor(asked: Entry, row: Row | undefined): TransactionAction[] | undefined {
+  if (!row) return [['create', { ...keyOf(asked.address), ...columnsOf(asked, undefined) }]];
   const known = entryOf(row);
   const entry = merged(known, asked);
-  if (!adds(known, entry)) return { shown: row };
-  const shown = columnsOf(entry, known);
-  return { action: [['update', { ...truthKey(entry.address), ...shown }, 'Replace', { etag: row.etag }]], shown };
+  if (!adds(known, entry)) return undefined;
+  return [['update', { ...keyOf(entry.address), ...columnsOf(entry, known) }, 'Replace', { etag: row.etag }]];
 }
 
-const viewOf = (shown: Columns, view: number) => ({
-  ...columns(shown),
-  ...(viewKeys(shown.address)[view] ?? { partitionKey: '', rowKey: '' }),
-});
-
-/** The rows of one partition that may be among the wanted: one range of keys. */
+/** The rows of one partition that are among the wanted: few by point reads, many by one range of keys. */
 async function rowsOf(table: TableClient, partition: string, rowKeys: string[]): Promise<Map<string, Row>> {
   const found = new Map<string, Row>();
+  const keep = (row: Row | undefined) => row && found.set(row.rowKey ?? '', row);
+  if (rowKeys.length <= fewRows) {
+    await inTurn(rowKeys, async (rowKey) => keep(await ifFound(table.getEntity<Columns>(partition, rowKey))));
+    return found;
+  }
   const [first, last] = [rowKeys.reduce(least), rowKeys.reduce(greatest)];
   const filter = `PartitionKey eq '${partition}' and RowKey ge '${first}' and RowKey le '${last}'`;
-  for await (const row of table.listEntities<Columns>({ queryOptions: { filter } })) found.set(row.rowKey ?? '', row);
+  const wanted = new Set(rowKeys);
+  for await (const row of table.listEntities<Columns>({ queryOptions: { filter } })) {
+    if (wanted.has(row.rowKey ?? '')) keep(row);
+  }
   return found;
 }
 
 const least = (one: string, other: string) => (one < other ? one : other);
 const greatest = (one: string, other: string) => (one > other ? one : other);
 
-async function submit(table: TableClient, actions: TransactionAction[]): Promise<void> {
-  for (let i = 0; i < actions.length; i += perTransaction) {
-    await table.submitTransaction(actions.slice(i, i + perTransaction));
-  }
+/** All actions of one partition, a hundred in a transaction. */
+async function submit(table: TableClient, actions: readonly TransactionAction[]): Promise<void> {
+  const parts = Array.from({ length: Math.ceil(actions.length / perTransaction) }, (_, i) =>
+    actions.slice(i * perTransaction, (i + 1) * perTransaction),
+  );
+  await inTurn(parts, (part) => table.submitTransaction(part));
+}
+
+/** Does all, some at a time. After a failure nothing new begins, and what is under way comes to its end first. */
+async function inTurn<T>(items: readonly T[], act: (item: T) => Promise<unknown>): Promise<void> {
+  const queue = items.values();
+  const worker = async () => {
+    try {
+      for (const item of queue) await act(item);
+    } catch (error) {
+      for (const _ of queue);
+      throw error;
+    }
+  };
+  const ends = await Promise.allSettled(Array.from({ length: atOnce }, worker));
+  const failed = ends.find((end) => end.status === 'rejected');
+  if (failed) throw failed.reason;
 }

@@ -7,9 +7,8 @@ import type { Kind } from '../message/kinds.ts';
 import { ifFound, isConflict, isMissing, isStale } from '../storage/table.ts';
 import { domainEntries, domainsKept } from './domains.ts';
 import { adds, covers, type Entry, isDomain, merged, type Request } from './entry.ts';
-import { beforeOf, type Columns, columnsOf, entryOf, type Row, truthKey, versionKey } from './rows.ts';
-import { type Page, type Search, searchList } from './search.ts';
-import { bringViewsUpToDate } from './views.ts';
+import { beforeOf, type Columns, columnsOf, entryOf, keyOf, type Row, versionKey } from './rows.ts';
+import { everyEntry, type Page, type Search, searchList } from './search.ts';
 
 export interface Added {
   entry: Entry;
@@ -36,6 +35,8 @@ export interface DoNotEmailList {
    */
   undo(address: string, time: string): Promise<'undone' | 'gone' | 'changed'>;
   search(search: Search): Promise<Page>;
+  /** Every entry, in no order. */
+  all(): AsyncIterable<Entry>;
 }
 
 export interface ListParts {
@@ -51,7 +52,7 @@ export const doNotEmailList = ({ table, clock, wait = after }: ListParts): DoNot
   const domains = domainEntries({ table, clock });
 
   const read = (address: string): Promise<Row | undefined> => {
-    const { partitionKey, rowKey } = truthKey(address);
+    const { partitionKey, rowKey } = keyOf(address);
     return ifFound(table.getEntity<Columns>(partitionKey, rowKey));
   };
 
@@ -72,7 +73,6 @@ export const doNotEmailList = ({ table, clock, wait = after }: ListParts): DoNot
         throw error;
       }
       if (isDomain(address)) await announce();
-      await bringViewsUpToDate(table, address, read);
       return result;
     }
     throw new PosternError('unavailable', 'Too many others change this entry of the Do Not Email list. Try again.');
@@ -113,6 +113,8 @@ export const doNotEmailList = ({ table, clock, wait = after }: ListParts): DoNot
       }),
 
     search: (search) => searchList(table, search),
+
+    all: () => everyEntry(table),
   };
 };
 
@@ -124,7 +126,7 @@ interface Decision<T> {
 
 const additionOf = (asked: Entry, row: Row | undefined): Decision<Added> => {
   if (!row) {
-    const entity = { ...truthKey(asked.address), ...columnsOf(asked, undefined) };
+    const entity = { ...keyOf(asked.address), ...columnsOf(asked, undefined) };
     return { result: { entry: asked, change: 'added' }, write: (table) => table.createEntity(entity) };
   }
   const known = entryOf(row);
@@ -134,9 +136,9 @@ const additionOf = (asked: Entry, row: Row | undefined): Decision<Added> => {
 };
 
 const replacing = (row: Row, entry: Entry, before: Entry | undefined) => (table: TableClient) =>
-  table.updateEntity({ ...truthKey(entry.address), ...columnsOf(entry, before) }, 'Replace', { etag: row.etag });
+  table.updateEntity({ ...keyOf(entry.address), ...columnsOf(entry, before) }, 'Replace', { etag: row.etag });
 
 const deleting = (row: Row) => (table: TableClient) => {
-  const { partitionKey, rowKey } = truthKey(row.address);
+  const { partitionKey, rowKey } = keyOf(row.address);
   return table.deleteEntity(partitionKey, rowKey, { etag: row.etag });
 };

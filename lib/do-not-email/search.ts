@@ -1,11 +1,11 @@
-import type { TableClient } from '@azure/data-tables';
+import { odata, type TableClient } from '@azure/data-tables';
 import type { Entry } from './entry.ts';
-import { byDomainPrefix, type Columns, entryOf, hex, partitions } from './rows.ts';
+import { type Columns, entryOf, entryPartitions, hex, type Row } from './rows.ts';
 
 export interface Search {
   /** Beginning of the address; case does not matter. */
   prefix?: string | undefined;
-  /** Exactly this domain: its whole-domain entry first, then its addresses. With `prefix`, those that begin so. */
+  /** Exactly this domain: its whole-domain entry and its addresses. With `prefix`, those that begin so. */
   domain?: string | undefined;
   /** Most entries of one page. */
   limit: number;
@@ -20,40 +20,46 @@ export interface Page {
 }
 
 /**
- * One page, by address, or by domain and address. One range of keys in one partition, whatever the size of the list.
- * Entries that come and go between two pages neither shift nor repeat others.
+ * One page, in the order of the addresses. Each partition is asked for one range of its keys, all at once, and the
+ * answers are merged; so a page costs the same number of operations whatever the size of the list. Entries that come
+ * and go between two pages neither shift nor repeat others.
  */
-export const searchList = async (table: TableClient, search: Search): Promise<Page> => {
-  const { partition, prefix } = rangeOf(search);
-  // Hex digits sort before "g", so this ends the keys that begin with the prefix.
-  const filter =
-    `PartitionKey eq '${partition}' and RowKey lt '${prefix}g'` +
-    (search.after === undefined ? ` and RowKey ge '${prefix}'` : ` and RowKey gt '${safe(search.after)}'`);
-  const entries: Entry[] = [];
-  let last = '';
-  let more = false;
-  for await (const page of table
-    .listEntities<Columns>({ queryOptions: { filter } })
-    .byPage({ maxPageSize: most(search) })) {
-    for (const row of page) {
-      if (entries.length === search.limit) more = true;
-      else {
-        entries.push(entryOf(row));
-        last = row.rowKey ?? '';
-      }
-    }
-    if (more || entries.length > search.limit) break;
-  }
-  return more ? { entries, next: last } : { entries };
+export const searchList = async (table: TableClient, { prefix, domain, limit, after }: Search): Promise<Page> => {
+  const begin = hex((prefix ?? '').trim().normalize('NFC').toLowerCase());
+  const conditions = [
+    after === undefined ? odata`RowKey ge ${begin || '0'}` : odata`RowKey gt ${after}`,
+    // Hex digits sort before "g", so this ends the keys that begin with the prefix.
+    odata`RowKey lt ${`${begin}g`}`,
+    ...(domain === undefined ? [] : [odata`domain eq ${domain}`]),
+  ].join(' and ');
+  const parts = await Promise.all(
+    entryPartitions.map((name) => first(table, `${odata`PartitionKey eq ${name}`} and ${conditions}`, limit + 1)),
+  );
+  const rows = parts.flat().sort((one, other) => (rowKeyOf(one) < rowKeyOf(other) ? -1 : 1));
+  const page = rows.slice(0, limit);
+  const next = rows.length > page.length ? page.at(-1) : undefined;
+  return { entries: page.map(entryOf), ...(next && { next: rowKeyOf(next) }) };
 };
 
-/** One more than asked for tells whether there is a next page. The service gives at most 1,000 at once. */
-const most = ({ limit }: Search) => Math.min(limit + 1, 1000);
-
-function rangeOf({ prefix = '', domain }: Search): { partition: string; prefix: string } {
-  const wanted = hex(prefix.trim().normalize('NFC').toLowerCase());
-  if (domain === undefined) return { partition: partitions.byAddress, prefix: wanted };
-  return { partition: partitions.byDomain, prefix: byDomainPrefix(domain) + wanted };
+/** Every entry, in no order, a thousand an operation: for the export. */
+export async function* everyEntry(table: TableClient): AsyncGenerator<Entry> {
+  for (const partition of entryPartitions) {
+    const filter = `PartitionKey eq '${partition}' and RowKey ge '0'`;
+    for await (const row of table.listEntities<Columns>({ queryOptions: { filter } })) yield entryOf(row);
+  }
 }
 
-const safe = (cursor: string) => cursor.replace(/[^0-9a-f-]/g, '');
+/** The first rows of a range. The service gives at most 1,000 at once, and may give fewer than there are. */
+async function first(table: TableClient, filter: string, count: number): Promise<Row[]> {
+  const rows: Row[] = [];
+  const pages = table
+    .listEntities<Columns>({ queryOptions: { filter } })
+    .byPage({ maxPageSize: Math.min(count, 1000) });
+  for await (const page of pages) {
+    rows.push(...page);
+    if (rows.length >= count) break;
+  }
+  return rows;
+}
+
+const rowKeyOf = (row: Row) => row.rowKey ?? '';

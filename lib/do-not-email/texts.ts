@@ -22,7 +22,7 @@ const en = {
   invalid: 'This link is not valid',
   invalidText: 'Please use the whole link as it stands in the mail, or ask the administrator of the service.',
   failed: 'That did not work',
-  failedText: 'Your choice could not be saved. Nothing has changed. Please try again in a few minutes.',
+  failedText: 'Your choice could not be saved. Please try again in a few minutes.',
   away: 'Not just now',
   awayText: 'The service cannot check this link at the moment. Nothing has changed. Please try again in a few minutes.',
   kinds: {
@@ -60,8 +60,7 @@ const de: Texts = {
   invalidText:
     'Bitte verwenden Sie den ganzen Link aus der Mail, oder wenden Sie sich an die Administration des Dienstes.',
   failed: 'Das hat nicht geklappt',
-  failedText:
-    'Ihre Wahl konnte nicht gespeichert werden. Nichts hat sich geändert. Bitte versuchen Sie es in einigen Minuten noch einmal.',
+  failedText: 'Ihre Wahl konnte nicht gespeichert werden. Bitte versuchen Sie es in einigen Minuten noch einmal.',
   away: 'Im Moment nicht',
   awayText:
     'Der Dienst kann diesen Link gerade nicht prüfen. Nichts hat sich geändert. Bitte versuchen Sie es in einigen Minuten noch einmal.',
