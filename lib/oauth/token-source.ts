@@ -50,7 +50,7 @@ export const tokenSource = (parts: Needs): HeldTokens => {
   const { settings, state, cache, notebook, clock, log } = parts;
   let held: Held | undefined;
   let setback: (Setback & { use: string }) | undefined;
-  let forcedAt = Number.NEGATIVE_INFINITY;
+  let forced: { use: string; at: number } | undefined;
   let underWay: { use: string; token: Promise<AccessToken> } | undefined;
 
   const renewed = (present: Settings, connection: Connection | undefined, use: string): Promise<AccessToken> => {
@@ -115,28 +115,29 @@ export const tokenSource = (parts: Needs): HeldTokens => {
   return {
     accessToken: async ({ renew = false } = {}) => {
       const { present, connection, use } = await ready();
-      const now = clock.now();
-      const own = held?.use === use ? held : undefined;
-      const refused = setback?.use === use ? setback : undefined;
       await cache.retry();
-      if (!renew && own && now < own.ends - margin) return tokenOf(own);
-      const passing = refused?.fault.class === 'connection' && now < refused.until;
-      if (renew && !passing && now - forcedAt >= forcedGap) {
-        forcedAt = now;
-        return renewed(present, connection, use);
+      const now = clock.now();
+      const own = held?.use === use && now < held.ends - lastUse ? held : undefined;
+      const refused = setback?.use === use ? setback : undefined;
+      const waiting = refused && now < refused.until ? refused : undefined;
+
+      if (renew) {
+        if (underWay?.use === use) return underWay.token;
+        if (waiting?.fault.class === 'connection') throw new TokenFault(waiting.fault);
+        if (forced?.use !== use || now - forced.at >= forcedGap) {
+          forced = { use, at: now };
+          return renewed(present, connection, use);
+        }
+        // Moments after another renewal: what that one came to.
+        if (refused) throw new TokenFault(refused.fault);
       }
-      if (renew ? refused : refused && now < refused.until) {
-        if (!renew && own && now < own.ends - lastUse) return tokenOf(own);
-        throw new TokenFault(refused!.fault);
-      }
-      if (renew && own && now < own.ends - lastUse) return underWay?.use === use ? underWay.token : tokenOf(own);
+      if (own && (now < own.ends - margin || waiting)) return tokenOf(own);
+      if (waiting) throw new TokenFault(waiting.fault);
       try {
         return await renewed(present, connection, use);
       } catch (error) {
         // Entra is silent for the moment, and the token is still good for some minutes.
-        if (error instanceof TokenFault && error.fault.class === 'connection' && own && now < own.ends - lastUse) {
-          return tokenOf(own);
-        }
+        if (own && error instanceof TokenFault && error.fault.class === 'connection') return tokenOf(own);
         throw error;
       }
     },
