@@ -24,12 +24,17 @@ const faultsOf = (issue: z.core.$ZodIssue, above: Path): FieldFault[] => {
   return [{ path: joined(path), reason: issue.message }];
 };
 
-/** Of a union's branches the one that came nearest: its faults lie deepest, and are more than a wrong type. */
+/**
+ * Of a union's branches the one that came nearest: its faults lie deepest, and are more than a wrong type; of two such
+ * branches the one with fewer faults.
+ */
 const closest = (branches: readonly (readonly z.core.$ZodIssue[])[], path: Path): FieldFault[] => {
   const score = (branch: readonly z.core.$ZodIssue[]) =>
     Math.max(...branch.map((it) => 2 * it.path.length + (['invalid_type', 'invalid_value'].includes(it.code) ? 0 : 1)));
-  const best = [...branches].sort((one, other) => score(other) - score(one))[0] ?? [];
-  return best.flatMap((issue) => faultsOf(issue, path));
+  const faults = (branch: readonly z.core.$ZodIssue[]) => branch.flatMap((issue) => faultsOf(issue, path));
+  const order = (one: readonly z.core.$ZodIssue[], other: readonly z.core.$ZodIssue[]) =>
+    score(other) - score(one) || faults(one).length - faults(other).length;
+  return faults([...branches].sort(order)[0] ?? []);
 };
 
 const joined = (path: Path): string => path.map(String).join('.');

@@ -97,6 +97,10 @@ test('a message that breaks the contract is refused with the path of every fault
     expect([path, status, json.code]).toEqual([path, 400, 'invalid-request']);
     expect(json.faults.map((it: { path: string }) => it.path)).toContain(path);
   }
+  // What stands under `mail` may also be posted alone; its faults are then told by the fields that the caller wrote.
+  const { mail } = notice('refused@example.com', { kind: 'spam' });
+  const alone = await ask('POST', '/api/messages', { as: 'SERVICE_TOKEN', body: mail });
+  expect(alone.json.faults).toEqual([{ path: 'kind', reason: expect.stringContaining('must be one of share') }]);
   const { json } = await ask('GET', '/api/messages?to=refused@example.com', { as: 'ADMIN_TOKEN' });
   expect(json.items).toEqual([]);
 
