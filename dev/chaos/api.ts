@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises';
 import type { FaultInput, FaultReport } from '../smtp/faults.ts';
 
 /** The stack's HTTP APIs, as an admin, a service, and the one who breaks the relay. */
@@ -9,7 +8,8 @@ export interface Api {
   service(path: string, body: unknown, headers: Record<string, string>): Promise<{ status: number; body: unknown }>;
   setFaults(list: FaultInput[]): Promise<void>;
   faults(): Promise<FaultReport[]>;
-  inbox(): Promise<InboxLine[]>;
+  /** Newest first. @param query of the inbox's list, such as `?limit=100` */
+  inbox(query?: string): Promise<InboxLine[]>;
 }
 
 export interface InboxLine {
@@ -49,7 +49,7 @@ export const chaosApi = (env: Record<string, string>): Api => {
       await ask(faultsUrl, { method: 'PUT', headers: json, body: JSON.stringify(list) });
     },
     faults: () => ask(faultsUrl, { method: 'GET' }),
-    inbox: () => ask(`${inboxUrl}/api/messages`, { method: 'GET' }),
+    inbox: (query = '') => ask(`${inboxUrl}/api/messages${query}`, { method: 'GET' }),
   };
 };
 
@@ -60,6 +60,7 @@ export interface RelayView {
   waiting: Record<string, number>;
 }
 
+/** Tries again for some seconds: a host may just have died. */
 export const patiently = async <T>(work: () => Promise<T>, tries = 20): Promise<T> => {
   for (let n = 1; ; n++) {
     try {
@@ -70,5 +71,3 @@ export const patiently = async <T>(work: () => Promise<T>, tries = 20): Promise<
     }
   }
 };
-
-export const linesOf = async (file: string): Promise<string[]> => (await readFile(file, 'utf8')).split('\n');
