@@ -18,6 +18,8 @@ for (const { name, acceptance } of postern.queues) {
 }
 
 app.timer('releaseParkedMail', { schedule: '*/15 * * * * *', handler: postern.timers.drain });
+app.timer('expireParkedMail', { schedule: '0 5-59/10 * * * *', handler: postern.timers.expireParked });
+app.timer('watchOldestMail', { schedule: '30 * * * * *', handler: postern.timers.oldest });
 app.timer('ageOut', { schedule: '0 20 * * * *', handler: postern.timers.ageOut });
 app.timer('renewToken', { schedule: '0 40 3 * * *', handler: postern.timers.renewToken });
 app.timer('emptyPoisonQueues', { schedule: '*/15 * * * * *', handler: postern.timers.poison });

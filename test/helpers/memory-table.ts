@@ -43,11 +43,13 @@ export const memoryTable = (): TableClient => {
     return apply(entity, verb);
   };
 
-  const found = (filter: string | undefined): Held[] =>
-    [...rows.values()]
-      .filter(matching(filter))
-      .sort((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1))
-      .map((row) => structuredClone(row));
+  const found = (filter: string | undefined): Held[] => {
+    const matches = matching(filter);
+    return [...rows]
+      .filter(([, row]) => matches(row))
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([, row]) => row);
+  };
 
   const client = {
     createEntity: (entity: Entity) => one(entity, 'create'),
@@ -68,12 +70,12 @@ export const memoryTable = (): TableClient => {
     },
     listEntities: ({ queryOptions = {} }: { queryOptions?: { filter?: string } } = {}) => ({
       async *[Symbol.asyncIterator]() {
-        yield* found(queryOptions.filter);
+        for (const row of found(queryOptions.filter)) yield structuredClone(row);
       },
       async *byPage({ maxPageSize = 1000, continuationToken = '' } = {}) {
         const all = found(queryOptions.filter).filter((row) => keyOf(row) > continuationToken);
         for (let i = 0; i === 0 || i < all.length; i += maxPageSize) {
-          const page = all.slice(i, i + maxPageSize);
+          const page = all.slice(i, i + maxPageSize).map((row) => structuredClone(row));
           const last = page.at(-1);
           const more = i + maxPageSize < all.length && last;
           yield Object.assign(page, more ? { continuationToken: keyOf(last) } : {});

@@ -82,6 +82,31 @@ export const stack = async (
     }
   };
 
+  /**
+   * Takes what is visible by now, several at once as the host does, until nothing is.
+   * @returns the bodies in the order in which they were taken
+   */
+  const workNow = async ({ on = [postern], abreast = 16 } = {}): Promise<unknown[]> => {
+    const taken: unknown[] = [];
+    for (;;) {
+      const batch = held.due(abreast);
+      if (batch.length === 0) return taken;
+      taken.push(...batch.map(({ text }) => JSON.parse(text)));
+      await Promise.all(
+        batch.map(({ lane, text, id, sentAt }, i) =>
+          take(on[i % on.length] as Postern, lane, JSON.parse(text), id, sentAt, 1),
+        ),
+      );
+    }
+  };
+
+  /** Many producers' messages, as many at once as the host takes. */
+  const putAll = async (bodies: unknown[], { on = [postern], abreast = 16, lane = 'mail' as Lane } = {}) => {
+    for (let i = 0; i < bodies.length; i += abreast) {
+      await Promise.all(bodies.slice(i, i + abreast).map((body, j) => put(body, lane, on[j % on.length])));
+    }
+  };
+
   /** The only delivery there is of a recipient, whole. */
   const deliveryTo = async (address: string): Promise<Delivery> => {
     const { items } = await postern.rooms.ledger.byRecipient(address, {}, 10);
@@ -93,7 +118,8 @@ export const stack = async (
   };
 
   const peer = (other: World = {}) => composePostern(storage.config, { ...world, ...other });
-  return { ...storage, azure, vault, smtp, time, log, postern, save, put, work, held, deliveryTo, peer };
+  const tools = { save, put, putAll, work, workNow, held, deliveryTo, peer };
+  return { ...storage, azure, vault, smtp, time, log, postern, ...tools };
 };
 
 /** The lanes by the test's clock: a real queue hides messages by real time, which no test waits for. */
@@ -117,6 +143,15 @@ const heldLanes = (time: ManualTime) => {
   return {
     sender,
     all: () => messages,
+    /** Takes off what is visible, at most so many. */
+    due: (most: number) => {
+      const due = messages
+        .filter(({ dueAt }) => dueAt <= time.now())
+        .sort((a, b) => order(a) - order(b))
+        .slice(0, most);
+      messages = messages.filter((it) => !due.includes(it));
+      return due;
+    },
     next: () => {
       const [first] = [...messages].sort((a, b) => order(a) - order(b));
       messages = messages.filter((it) => it !== first);
