@@ -45,7 +45,7 @@ const tries = 10;
  * made good by sending the same file again.
  */
 export const importEntries =
-  ({ table, clock, wait = after, budget = seconds(150) }: ImportParts) =>
+  ({ table, clock, wait = after, budget = seconds(190) }: ImportParts) =>
   async (request: ImportRequest, progress: ImportProgress): Promise<Imported> => {
     const started = clock.now();
     const time = iso(started);
