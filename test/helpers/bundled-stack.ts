@@ -62,7 +62,7 @@ export const bundledStack = (environment: Record<string, string> = {}): (() => B
     return async () => {
       for (const cleanUp of cleanUps) await cleanUp();
     };
-  }, 90_000);
+  }, 180_000);
   return () => stack;
 };
 

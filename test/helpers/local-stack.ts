@@ -53,7 +53,7 @@ export const startStack = async (
       if (child.exitCode !== null) return;
       if (!output().includes('Ctrl-C ends it')) throw new Error(`not up yet:\n${output()}`);
     },
-    { timeout: 60_000, interval: 100 },
+    { timeout: 120_000, interval: 100 },
   );
   if (child.exitCode !== null) throw new Error(`the stack ended with ${child.exitCode}:\n${output()}`);
   return {
