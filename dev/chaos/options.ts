@@ -11,7 +11,7 @@ export const usage = `npm run chaos -- [options]
   --outage            the relay refuses the login for a while in the middle
   --pause             ordinary mail is paused for a while in the middle
   --do-not-email      a fifth of the recipients is on the list, and entries come and go
-  --patience 300      seconds for the mail to drain after the last one was handed in
+  --patience 120      seconds without any move after which mail that is still on its way counts as lost
   --keep              keeps the folder with the log, the storage and the mails
   --json              prints JSON instead of tables`;
 
@@ -49,7 +49,7 @@ export const readOptions = (args: string[]): ChaosOptions => {
       outage: { type: 'boolean', default: false },
       pause: { type: 'boolean', default: false },
       'do-not-email': { type: 'boolean', default: false },
-      patience: { type: 'string', default: '300' },
+      patience: { type: 'string', default: '120' },
       keep: { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
