@@ -44,6 +44,12 @@ export const startChaosStack = async (environment: Record<string, string>, keep:
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const exit = once(child, 'exit');
+  // A terminal's Ctrl-C reaches the stack by itself; whoever ends this process alone means the stack too.
+  const endToo = () => {
+    child.kill('SIGTERM');
+    process.exit(143);
+  };
+  process.once('SIGTERM', endToo);
   const watchers: ((line: string) => void)[] = [];
   const log = createWriteStream(join(folder, 'log'));
   let early = '';
@@ -71,6 +77,7 @@ export const startChaosStack = async (environment: Record<string, string>, keep:
     pids: () => JSON.parse(read('pids')) as Record<string, number>,
     onLine: (seen) => void watchers.push(seen),
     end: async () => {
+      process.off('SIGTERM', endToo);
       await ended(child, exit);
       await storage.end();
       log.end();
