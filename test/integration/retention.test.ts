@@ -1,0 +1,119 @@
+import { expect, test } from 'vitest';
+import { days, hours, minutes } from '../../lib/clock.ts';
+import { contentBlobOf } from '../../lib/delivery/content.ts';
+import { retention } from '../../lib/delivery/retention.ts';
+import { mail } from '../../lib/message/contract.ts';
+import { share, stack } from '../helpers/postern.ts';
+import { asAdmin } from '../helpers/relay-switches.ts';
+
+const rowsOf = async (table: { listEntities(): AsyncIterable<unknown> }) => {
+  const rows: unknown[] = [];
+  for await (const row of table.listEntities()) rows.push(row);
+  return rows;
+};
+
+const blobsOf = async (all: Awaited<ReturnType<typeof stack>>) => {
+  const names: string[] = [];
+  for await (const { name } of all.azure.container('content').listBlobsFlat()) names.push(name);
+  return names;
+};
+
+const keeping = (retentionDays: number) => ({ settings: { delivery: { retentionDays, afterCrash: 'hold' } } });
+
+const big = 'x'.repeat(60_000);
+
+test('history, its index, contents, keys and the audit age out by the setting, not a day earlier', async () => {
+  const all = await stack(keeping(7));
+  const { postern, put, work, time, azure } = all;
+  await put(share('ana@example.com', { key: 'share-1' }));
+  const body = mail.parse(share(['bea@example.com', 'cy@example.com'], { text: big }).mail);
+  const { messageId } = await postern.rooms.acceptance.overHttp(body, 'svc');
+  await work();
+  await put('{ not json');
+  await asAdmin(postern, 'pauseRelay', { scope: 'ordinary', reason: 'old' });
+  await asAdmin(postern, 'resumeRelay');
+  expect(await blobsOf(all)).toContain(contentBlobOf(messageId));
+
+  time.advance(days(7) - hours(1));
+  await postern.timers.ageOut();
+  expect(await rowsOf(azure.table('deliveries'))).toHaveLength(4);
+  expect(await postern.rooms.keys.find('share-1')).toBeDefined();
+
+  time.advance(hours(3));
+  await put(share('new@example.com', { key: 'share-2' }));
+  await postern.timers.ageOut();
+  expect(await rowsOf(azure.table('deliveries'))).toHaveLength(1);
+  expect(await rowsOf(azure.table('recipients'))).toHaveLength(1);
+  expect(await rowsOf(azure.table('keys'))).toHaveLength(1);
+  expect(await blobsOf(all)).toEqual([]);
+
+  time.advance(days(1));
+  await asAdmin(postern, 'pauseRelay', { scope: 'ordinary', reason: 'new' });
+  await postern.timers.ageOut();
+  const { entries } = await postern.rooms.audit.list({ limit: 10, subject: 'relay' });
+  expect(entries.map(({ detail }) => detail.reason)).toEqual(['new']);
+});
+
+test('law 1: what waits or is uncertain stays however old it is, with the content that it shares with others', async () => {
+  const all = await stack(keeping(1));
+  const { postern, put, work, time, azure, smtp, deliveryTo } = all;
+  smtp.faults.set([{ at: 'accept', match: 'cy@', drop: 'after', times: 1 }]);
+  const body = mail.parse(share(['bea@example.com', 'cy@example.com'], { text: big, key: 'shared' }).mail);
+  const { messageId } = await postern.rooms.acceptance.overHttp(body, 'svc');
+  await work();
+  await asAdmin(postern, 'pauseRelay', { scope: 'ordinary', reason: 'for long' });
+  time.advance(minutes(1));
+  await put(share('di@example.com'));
+  time.advance(days(90));
+  await postern.timers.ageOut();
+  expect(await deliveryTo('cy@example.com')).toMatchObject({ state: 'uncertain' });
+  expect(await deliveryTo('di@example.com')).toMatchObject({ state: 'parked' });
+  expect(await rowsOf(azure.table('deliveries'))).toHaveLength(2);
+  expect(await blobsOf(all)).toContain(contentBlobOf(messageId));
+  expect(await postern.rooms.keys.find('shared')).toBe(messageId);
+
+  const { id } = await deliveryTo('cy@example.com');
+  await postern.rooms.verbs.apply('mark-sent', id, { id: 'admin', name: 'Admin' });
+  await postern.timers.ageOut();
+  expect(await blobsOf(all)).toEqual([]);
+  expect(await postern.rooms.keys.find('shared')).toBeUndefined();
+});
+
+test('a refused second use of a key does not take the key from the message that owns it', async () => {
+  const { postern, put, time } = await stack(keeping(1));
+  await asAdmin(postern, 'pauseRelay', { scope: 'ordinary', reason: 'for long' });
+  await put(share('ana@example.com', { key: 'k' }));
+  await put(share('bea@example.com', { key: 'k' }));
+  time.advance(days(3));
+  await postern.timers.ageOut();
+  expect(await postern.rooms.keys.find('k')).toBeDefined();
+});
+
+test('it goes in bounded steps, and a run that dies is finished by the next', async () => {
+  const { postern, putAll, time, azure } = await stack(keeping(1));
+  for (let hour = 0; hour < 3; hour++) {
+    await putAll(
+      Array.from({ length: 60 }, (_, i) => share(`h${hour}p${i}@example.com`, { expiresAt: '2026-11-22T08:00:00Z' })),
+    );
+    time.advance(hours(1));
+  }
+  time.advance(days(2));
+  const table = azure.table('deliveries');
+  const submit = table.submitTransaction.bind(table);
+  let calls = 0;
+  table.submitTransaction = (actions) => {
+    if (++calls === 2) throw new Error('the process died');
+    return submit(actions);
+  };
+  await expect(postern.timers.ageOut()).rejects.toThrow('the process died');
+  const left = (await rowsOf(table)).length;
+  expect(left).toBeGreaterThan(0);
+  expect(left).toBeLessThan(180);
+  const { ledger, audit, content, settings } = postern.rooms;
+  const tables = { deliveries: table, recipients: azure.table('recipients'), keys: azure.table('keys') };
+  const step = await retention({ ...tables, ledger, audit, content, settings, clock: time })(10);
+  expect(step).toBe(Math.min(left, 90));
+  await postern.timers.ageOut();
+  expect(await rowsOf(table)).toEqual([]);
+  expect(await rowsOf(azure.table('recipients'))).toEqual([]);
+});
