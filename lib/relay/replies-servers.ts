@@ -193,15 +193,6 @@ export const serverReplies: readonly Rule[] = [
       '450 4.2.0 <ana@example.net>: Recipient address rejected: Greylisted, see http://postgrey.schweikert.ch/help/example.net.html',
   },
   {
-    id: 'unroutable',
-    phase: ['rcpt'],
-    code: '5xx',
-    text: /^(\S+: )?(unroute?able (mail )?(address|domain)|no such (user|recipient|mailbox|domain)|(unknown|invalid) (user|recipient|mailbox))/i,
-    is: 'recipient',
-    remedy: 'recipient-unknown',
-    example: '550 Unrouteable address',
-  },
-  {
     id: 'recipient-access-denied',
     phase: ['rcpt'],
     code: '5xx',

@@ -239,6 +239,16 @@ export const standardReplies: readonly Rule[] = [
     remedy: 'recipient-unknown',
     example: '550 5.1.2 <ana@example.invalid>: Recipient address rejected: Domain not found',
   },
+  // By its words only where no enhanced code says more: "no such user" of a 5.1.1 is the row above.
+  {
+    id: 'unroutable',
+    phase: ['rcpt'],
+    code: '5xx',
+    text: /^(\S+: )?(unroute?able (mail )?(address|domain)|no such (user|recipient|mailbox|domain)|(unknown|invalid) (user|recipient|mailbox))/i,
+    is: 'recipient',
+    remedy: 'recipient-unknown',
+    example: '550 Unrouteable address',
+  },
   {
     id: 'mailbox-full',
     phase: ['rcpt', 'accept', 'data'],
