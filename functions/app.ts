@@ -104,12 +104,14 @@ export const composePostern = (config: Config, world: World = {}) => {
     ...{ parking: parked, lease: drainLease(azure.table('parked')), settings: room, pause, breaker: fuse, limit },
     ...{ clock, log },
   });
+  const undrained = (error: unknown) => log.warn('postern.parking.undrained', { error: String(error).slice(0, 300) });
   /** Whoever ends a wait does not wait for those who waited; the timer releases what this leaves. */
   const drainSoon = async () => {
-    drain().catch((error: unknown) => log.warn('postern.parking.undrained', { error: String(error).slice(0, 300) }));
+    drain().catch(undrained);
   };
+  /** What was saved is saved, whether or not the relay's row can be reached now; its next probe comes anyway. */
   const tryAgain = async () => {
-    await fuse.probeNow();
+    await fuse.probeNow().catch(undrained);
     await drainSoon();
   };
   const settings = afterSave(room, tryAgain);

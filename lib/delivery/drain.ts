@@ -9,7 +9,7 @@ import { hasSender } from '../message/sender.ts';
 import type { Breaker } from '../relay/breaker.ts';
 import type { PauseSwitch } from '../relay/pause.ts';
 import type { Settings } from '../settings/schema.ts';
-import { changeRow, type Row, tableRow } from '../storage/row.ts';
+import { changeRow, type Row, tableRow, type Versioned } from '../storage/row.ts';
 import { mostInConvoy } from './carrier.ts';
 import { classes, type Parking, type Spacing } from './parking.ts';
 
@@ -43,19 +43,17 @@ const step = 1000;
 const longestRun = seconds(40);
 
 export const drainOf = ({ parking, lease, settings, pause, breaker, limit, clock, log }: Parts): Drain => {
-  /** @returns what it is known by, or `undefined` where somebody else holds it */
-  const takeLease = async (): Promise<number | undefined> => {
-    const now = clock.now();
-    const { result } = await changeRow(lease, undefined, (held) =>
-      held && held.until > now ? { result: undefined } : { value: { until: now + leaseFor }, result: now + leaseFor },
+  /** @returns the row as taken, or `undefined` where somebody else holds it */
+  const takeLease = async (): Promise<Versioned<{ until: number }> | undefined> => {
+    const until = clock.now() + leaseFor;
+    const { row, wrote } = await changeRow(lease, undefined, (held) =>
+      held && held.until > clock.now() ? { result: undefined } : { value: { until }, result: undefined },
     );
-    return result;
+    return wrote ? row : undefined;
   };
 
-  const endLease = (mine: number) =>
-    changeRow(lease, undefined, (held) =>
-      held?.until === mine ? { value: { until: 0 }, result: undefined } : { result: undefined },
-    );
+  /** It was taken by somebody else meanwhile where this changes nothing. */
+  const endLease = (mine: Versioned<{ until: number }>) => lease.write({ until: 0 }, mine.etag);
 
   /**
    * How many mails of a class the gates would let pass now: what is released beyond that would only be parked again.

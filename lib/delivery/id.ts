@@ -61,3 +61,7 @@ export const keyOfDelivery = (deliveryId: string): DeliveryKey => {
 export const recipientPartition = (address: string): string => sha256(canonicalAddress(address)).slice(0, 40);
 
 export const keyPartition = (key: string): string => sha256(key).slice(0, 40);
+
+/** Whether two row keys of deliveries in one partition are of about the same time: few others lie between them. */
+export const areNear = (rowKey: string, other: string): boolean =>
+  Math.abs(Number.parseInt(rowKey, 10) - Number.parseInt(other, 10)) <= 30_000;

@@ -1,9 +1,11 @@
 import { odata, type TableClient, type TableEntityResult } from '@azure/data-tables';
 import type { Mail } from '../message/contract.ts';
 import { groupCommit } from '../storage/group-commit.ts';
+import { groupRead } from '../storage/group-read.ts';
 import { ifFound, isConflict, isMissing, isStale } from '../storage/table.ts';
 import type { Delivery } from './delivery.ts';
 import {
+  areNear,
   type DeliveryKey,
   keyOfDelivery,
   newestFirst,
@@ -101,6 +103,7 @@ export const openIndexed = async (
 
 export const ledger = (deliveries: TableClient, recipients: TableClient): Ledger => {
   const write = groupCommit(deliveries);
+  const readOne = groupRead<Row>(deliveries, areNear);
   const writeIfFirst = async (stored: Omit<Stored, 'etag'>, etag?: string): Promise<Stored | undefined> => {
     const entity = toEntity(stored);
     try {
@@ -121,7 +124,10 @@ export const ledger = (deliveries: TableClient, recipients: TableClient): Ledger
     index: async (delivery) => {
       await recipients.upsertEntity(indexRow(delivery), 'Replace');
     },
-    read: async (deliveryId) => readRow(deliveries, keyOfDelivery(deliveryId)),
+    read: async (deliveryId) => {
+      const row = await readOne(keyOfDelivery(deliveryId));
+      return row && fromEntity(row);
+    },
     ofMessage: async (messageId) => {
       const partitionKey = partitionOf(parseId(messageId)?.at ?? 0);
       const prefix = rowPrefixOf(messageId);

@@ -94,13 +94,17 @@ const compare: Record<string, (a: string, b: string) => boolean> = {
   lt: (a, b) => a < b,
 };
 
-/** `A op 'text'` joined by `and`: all that the delivery room asks. Anything else is an error, not everything. */
+/** `A op 'text'` joined by `and`, or by `or` in brackets: all that the delivery room asks. Anything else is an error, not everything. */
 const matching = (filter = ''): ((row: Held) => boolean) => {
   const tests = filter === '' ? [] : filter.split(' and ').map(testOf);
   return (row) => tests.every((test) => test(row));
 };
 
 const testOf = (part: string): ((row: Held) => boolean) => {
+  if (part.startsWith('(')) {
+    const any = part.slice(1, -1).split(' or ').map(testOf);
+    return (row) => any.some((test) => test(row));
+  }
   const [, name = '', op = '', value = ''] = /^(\w+) (eq|ge|gt|le|lt) '(.*)'$/.exec(part) ?? [];
   const test = compare[op];
   if (!test) throw new Error(`the table in memory cannot read “${part}”`);

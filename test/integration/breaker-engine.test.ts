@@ -186,3 +186,13 @@ test('law 2: an outage of the relay puts nobody on the Do Not Email list (trap 2
     expect(await postern.rooms.list.get(`${name}@example.com`)).toBeUndefined();
   }
 });
+
+test('settings that were saved are saved, though the row of the relay cannot be written just then', async () => {
+  const { azure, save, login, postern } = await withLogin();
+  const table = azure.table('relay');
+  table.getEntity = async () => {
+    throw new Error('503 the table does not answer');
+  };
+  await save({ ...login('secret'), replyTo: { address: 'help@example.com' } });
+  expect((await postern.rooms.settings.refresh()).replyTo.address).toBe('help@example.com');
+});
