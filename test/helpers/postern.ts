@@ -75,8 +75,8 @@ export const stack = async (
    */
   const work = async (on: Postern = postern, most = 500): Promise<number> => {
     for (let done = 0; ; done++) {
-      const next = held.next();
-      if (!next || done === most) return done;
+      const next = done === most ? undefined : held.next();
+      if (!next) return done;
       if (next.dueAt > time.now()) time.advance(next.dueAt - time.now());
       await take(on, next.lane, JSON.parse(next.text), next.id, next.sentAt, 1);
     }
