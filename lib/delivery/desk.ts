@@ -166,6 +166,15 @@ export const deliveryDesk = (parts: DeskParts): Desk => {
     }
 
     const release = await relay.slot(classOf(work.delivery), settings.limit.connections);
+    try {
+      return await attemptOn(release, work, text, settings, writer);
+    } finally {
+      release();
+    }
+  };
+
+  /** @param release of the connection, free again as soon as the relay took the mail */
+  const attemptOn = async (release: () => void, work: Work, text: Content, settings: Settings, writer: string) => {
     let claimed: Stored | undefined;
     let outcome: Outcome;
     let holds: Hold[] = [];
@@ -183,9 +192,10 @@ export const deliveryDesk = (parts: DeskParts): Desk => {
     } catch (error) {
       await releaseAll(holds);
       throw error;
-    } finally {
-      release();
     }
+    // After a fault the next mail waits until the breaker has heard of it: otherwise it would log in with the same bad
+    // password meanwhile, and so would the one after it.
+    if (outcome.class === 'accepted') release();
     const recorded = await record(claimed, outcome, settings, work.mail, writer);
     await tell(holds, outcome, claimed.delivery, settings);
     return recorded;

@@ -48,11 +48,11 @@ test('law 4: a refused login opens the breaker after one login; all mail waits, 
   });
 });
 
-test('law 4: mails that were handed over side by side when it broke do not log in with a bad password one after another', async () => {
+test('law 4: mails that were handed over side by side when it broke share one login with a bad password', async () => {
   const { putAll, smtp, events, postern } = await withLogin();
   smtp.faults.set([refusedLogin]);
   await putAll(Array.from({ length: 16 }, (_, i) => share(`p${i}@example.com`)));
-  expect(smtp.logins.length).toBeLessThanOrEqual(3);
+  expect(smtp.logins).toHaveLength(1);
   // Their late reports open nothing again.
   expect(events('postern.relay.opened')).toHaveLength(1);
   expect((await postern.rooms.parking.waiting()).relay.ordinary).toBe(16);
