@@ -1,16 +1,21 @@
 import { once } from 'node:events';
-import { createServer } from 'node:net';
+import type { Server } from 'node:net';
 
-/** The first of a hundred ports, of which at least this one is free now. */
-export const freeBase = async (): Promise<number> => {
+/**
+ * Takes a hundred ports for a run, by listening on one of them for as long as the run lasts: other runs of the same
+ * moment go elsewhere.
+ * @param offset of the port that the server listens on
+ * @returns the first of the hundred
+ */
+export const claimBase = async (server: Server, offset: number): Promise<number> => {
   for (;;) {
     const base = 10_100 + Math.floor(Math.random() * 99) * 100;
-    const server = createServer().listen(base, '127.0.0.1');
-    const free = await Promise.race([
-      once(server, 'listening').then(() => true),
-      once(server, 'error').then(() => false),
-    ]);
-    server.close();
-    if (free) return base;
+    server.listen(base + offset, '127.0.0.1');
+    try {
+      await once(server, 'listening');
+      return base;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
+    }
   }
 };

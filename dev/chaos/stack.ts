@@ -6,7 +6,6 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { parseEnv } from 'node:util';
-import { freeBase } from './ports.ts';
 import { type ChaosStorage, startStorage } from './storage.ts';
 
 /** A local stack of real processes, with ports and a folder of its own. */
@@ -35,7 +34,7 @@ export const startChaosStack = async (environment: Record<string, string>, keep:
     cwd: project,
     env: {
       ...{ PATH: process.env.PATH, HOME: process.env.HOME },
-      POSTERN_PORT_BASE: String(await freeBase()),
+      POSTERN_PORT_BASE: String(storage.base),
       POSTERN_DEV_FOLDER: join(folder, 'stack'),
       POSTERN_HOSTS: '2',
       AZURE_STORAGE_CONNECTION_STRING: storage.connection,

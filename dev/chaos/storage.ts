@@ -3,12 +3,14 @@ import { once } from 'node:events';
 import { Agent, createServer, type IncomingMessage, request, type Server, type ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import type { Order, Report } from '../start/part.ts';
-import { freeBase } from './ports.ts';
+import { claimBase } from './ports.ts';
 
 type Service = 'blob' | 'queue' | 'table';
 
 /** Azurite behind a proxy that counts its requests and can fail some of them. */
 export interface ChaosStorage {
+  /** The first of a hundred ports, of which 0 to 2 and 90 to 92 are taken. */
+  base: number;
   /** Connection string through the proxy: for what is measured. */
   connection: string;
   /** Straight to Azurite: for whoever looks on. */
@@ -24,17 +26,6 @@ const services: Service[] = ['blob', 'queue', 'table'];
 
 /** @param folder where Azurite keeps its files */
 export const startStorage = async (folder: string): Promise<ChaosStorage> => {
-  const base = await freeBase();
-  const own = { blob: base, queue: base + 1, table: base + 2 };
-  const azurite = fork(join(import.meta.dirname, '../start/part.ts'), {
-    detached: true,
-    stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
-  });
-  const report = once(azurite, 'message') as Promise<[Report]>;
-  azurite.send({ run: 'azurite', options: { folder, ports: own } } satisfies Order<'azurite'>);
-  const [told] = await report;
-  if ('failed' in told) throw new Error(`Azurite: ${told.failed}`);
-
   const counts: Record<string, number> = {};
   let failing: RegExp | undefined;
   const agent = new Agent({ keepAlive: true, maxSockets: 200 });
@@ -67,18 +58,30 @@ export const startStorage = async (folder: string): Promise<ChaosStorage> => {
     counts[name] = (counts[name] ?? 0) + 1;
   };
 
-  const outer = { blob: base + 10, queue: base + 11, table: base + 12 };
-  const servers = await Promise.all(
-    services.map(async (service) => {
-      const server = createServer((ask, answer) => forward(service, ask, answer));
-      server.keepAliveTimeout = 60_000;
-      server.listen(outer[service], '127.0.0.1');
-      await once(server, 'listening');
-      return server;
-    }),
-  );
+  const servers = services.map((service) => {
+    const server = createServer((ask, answer) => forward(service, ask, answer));
+    server.keepAliveTimeout = 60_000;
+    return server;
+  });
+  const [first, ...others] = servers as [Server, Server, Server];
+  const base = await claimBase(first, 90);
+  const own = { blob: base, queue: base + 1, table: base + 2 };
+  const outer = { blob: base + 90, queue: base + 91, table: base + 92 };
+  for (const [n, server] of others.entries()) {
+    server.listen(base + 91 + n, '127.0.0.1');
+    await once(server, 'listening');
+  }
+  const azurite = fork(join(import.meta.dirname, '../start/part.ts'), {
+    detached: true,
+    stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+  });
+  const report = once(azurite, 'message') as Promise<[Report]>;
+  azurite.send({ run: 'azurite', options: { folder, ports: own } } satisfies Order<'azurite'>);
+  const [told] = await report;
+  if ('failed' in told) throw new Error(`Azurite: ${told.failed}`);
 
   return {
+    base,
     connection: connectionTo(outer),
     direct: connectionTo(own),
     counts: () => ({ ...counts }),
