@@ -48,11 +48,12 @@ test('law 4: a refused login opens the breaker after one login; all mail waits, 
   });
 });
 
-test('law 4: mails that were handed over side by side when it broke share one login with a bad password', async () => {
+test('law 4: of mails that come side by side when it broke, only those that had a connection already can log in with a bad password', async () => {
   const { putAll, smtp, events, postern } = await withLogin();
   smtp.faults.set([refusedLogin]);
   await putAll(Array.from({ length: 16 }, (_, i) => share(`p${i}@example.com`)));
-  expect(smtp.logins).toHaveLength(1);
+  // Three connections; those that ask for a login at the same moment share it.
+  expect(smtp.logins.length).toBeLessThanOrEqual(3);
   // Their late reports open nothing again.
   expect(events('postern.relay.opened')).toHaveLength(1);
   expect((await postern.rooms.parking.waiting()).relay.ordinary).toBe(16);
