@@ -167,7 +167,9 @@ resource lines 'Microsoft.Insights/scheduledQueryRules@2026-03-01' = [
       description: 'What to do: docs/operations.md, section ${rule.name}'
       severity: rule.severity
       enabled: true
-      autoMitigate: true
+      // A line is written once, when the trouble begins; that no second one follows does not mean that it is over.
+      autoMitigate: false
+      muteActionsDuration: 'PT15M'
       scopes: [workspace.id]
       evaluationFrequency: rule.every
       // Longer than the frequency, since lines arrive some minutes late.
