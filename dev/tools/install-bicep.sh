@@ -15,7 +15,9 @@ case "$(uname -s)-$(uname -m)" in
   Darwin-arm64) platform=osx-arm64 ;;
   *) echo "There is no Bicep compiler for $(uname -sm)." >&2; exit 1 ;;
 esac
+# NuGet keeps packages in folders of small letters; `tr`, since macOS has an old bash.
 package="Azure.Bicep.CommandLine.$platform"
+kept="$(echo "$package" | tr "[:upper:]" "[:lower:]")"
 
 mkdir -p .bicep/restore
 cat > .bicep/restore/restore.csproj <<PROJECT
@@ -30,7 +32,7 @@ cat > .bicep/restore/restore.csproj <<PROJECT
 </Project>
 PROJECT
 dotnet restore .bicep/restore/restore.csproj --nologo
-mv ".bicep/packages/${package,,}/$version/tools/bicep" .bicep/bicep
+mv ".bicep/packages/$kept/$version/tools/bicep" .bicep/bicep
 chmod +x .bicep/bicep
 rm -rf .bicep/restore .bicep/packages
 .bicep/bicep --version
