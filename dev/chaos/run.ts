@@ -96,7 +96,7 @@ const runOn = async (
   const end = Date.now();
 
   const evidence = { rows: await readRows(storage.direct, run), arrivals: await readArrivals(api, run) };
-  const verdict = judge({ mode, handedIn, ...evidence });
+  const verdict = judge({ mode, limit: options.limit, handedIn, ...evidence });
   const judged = [judgeLanes(evidence.rows, kills), ...happenings.map((it) => it.judge(evidence))];
   return {
     ...{ mode, seed: options.seed, kills: kills.length, relayOpened, verdict },
@@ -144,7 +144,8 @@ const untilSettled = async ({ options, mode, expected, read }: Settling): Promis
     const start = Date.now();
     const rows = await read();
     const reading = Date.now() - start;
-    const settled = rows.length >= expected && rows.every(({ delivery }) => isSettled(delivery, mode));
+    const settled =
+      rows.length >= expected && rows.every(({ delivery }) => isSettled(delivery, { mode, limit: options.limit }));
     const now = rows.map(({ delivery }) => `${delivery.id} ${delivery.changedAt}`).join();
     if (now !== before) moved = Date.now();
     before = now;

@@ -7,6 +7,8 @@ import type { HandedIn } from './producer.ts';
 /** All that is known after a run. */
 export interface Evidence {
   mode: Mode;
+  /** Mails that a 24-hour limit lets go; 0: no limit. */
+  limit?: number | undefined;
   handedIn: HandedIn[];
   rows: Row[];
   arrivals: Arrival[];
@@ -37,14 +39,17 @@ export interface Verdict {
   burnt: Finding[];
 }
 
-/** Whether nothing more happens to the delivery by itself. */
-export const isSettled = ({ state, resends, waitsFor }: Delivery, mode: Mode): boolean =>
+/** Whether nothing more happens to the delivery by itself. Where the limit is used up, whatever is parked stays so. */
+export const isSettled = (
+  { state, resends }: Delivery,
+  { mode, limit = 0 }: Pick<Evidence, 'mode' | 'limit'>,
+): boolean =>
   isFinal(state) ||
   (state === 'uncertain' && (mode === 'hold' || (resends ?? 0) > 0)) ||
-  (state === 'parked' && waitsFor === 'limit');
+  (state === 'parked' && limit > 0);
 
 /** Judges a run by the rows, the inbox, and what the producers were told. Pure. */
-export const judge = ({ mode, handedIn, rows, arrivals }: Evidence): Verdict => {
+export const judge = ({ mode, limit, handedIn, rows, arrivals }: Evidence): Verdict => {
   const rowsOf = groupBy(rows, ({ token, delivery }) => `${token} ${delivery.to.address}`);
   const arrivalsOf = groupBy(arrivals, ({ token, to }) => `${token} ${to}`);
   const verdict: Verdict = {
@@ -68,7 +73,8 @@ export const judge = ({ mode, handedIn, rows, arrivals }: Evidence): Verdict => 
       }
       if (found.length > 1) verdict.untrue.push({ what: `${found.length} rows`, ...at });
       verdict.states[delivery.state] = (verdict.states[delivery.state] ?? 0) + 1;
-      if (!isSettled(delivery, mode)) verdict.lost.push({ what: `still ${delivery.state}: ${delivery.id}`, ...at });
+      if (!isSettled(delivery, { mode, limit }))
+        verdict.lost.push({ what: `still ${delivery.state}: ${delivery.id}`, ...at });
       if (delivery.state === 'sent' && copies === 0) verdict.lost.push({ what: 'sent, but not in the inbox', ...at });
       if (mustNotHaveArrived.has(delivery.state) && copies > 0) {
         verdict.untrue.push({ what: `${delivery.state}, but in the inbox: ${delivery.id}`, ...at });
