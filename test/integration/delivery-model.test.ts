@@ -1,6 +1,8 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { minutes } from '../../lib/clock.ts';
 import type { Delivery } from '../../lib/delivery/delivery.ts';
+import { leaseOf } from '../../lib/delivery/desk.ts';
 import { isFinal, mayMove, type State, type Verb, verbs } from '../../lib/delivery/states.ts';
 import { aStep, type Run, run, type Step } from '../helpers/delivery-model.ts';
 import { type Storage, storageInMemory } from '../helpers/delivery-world.ts';
@@ -21,11 +23,18 @@ const isVerb = (code: string): code is Verb => Object.hasOwn(verbs, code);
 /** Law 5, and no transition that the machine does not know. */
 const assertLegalTrail = (delivery: Delivery) => {
   let from: State | 'new' = delivery.trail[0]?.by === 'accept' ? 'failed' : 'new';
-  for (const { to, reason } of delivery.trail) {
+  let since = 0;
+  for (const { at, to, reason } of delivery.trail) {
     if (from === 'new' && !mayMove('new', to)) from = 'queued';
     const legal = isVerb(reason.code) ? mayMove(from, to, reason.code) : mayMove(from, to);
     expect(legal || from === to, `${from} → ${to} in ${JSON.stringify(delivery.trail)}`).toBe(true);
+    const lasted = Date.parse(at) - since;
+    if (reason.code === 'sender-died')
+      expect(lasted, 'a live peer was taken for dead').toBeGreaterThan(leaseOf(minutes(2)) - 1);
+    if (from === 'deferred' && to === 'submitting')
+      expect(lasted, 'a retry came early').toBeGreaterThan(minutes(1) - 1);
     from = to;
+    since = Date.parse(at);
   }
 };
 
