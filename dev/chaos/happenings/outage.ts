@@ -7,6 +7,8 @@ import type { Happening, Scene } from './happening.ts';
 const lasts = 80_000;
 const interval = 60_000;
 const hosts = 2;
+/** When a pause of the same run has ended, so that each is seen alone. */
+const afterPause = 22_000;
 
 /** The relay knows the login no more: what is connected is thrown out, and every new login is refused. */
 export const outage = ({ options, api, spread, handsOff }: Scene): Happening => {
@@ -18,7 +20,7 @@ export const outage = ({ options, api, spread, handsOff }: Scene): Happening => 
 
   return {
     during: async (stop) => {
-      await delay(spread * 0.45, undefined, { signal: stop });
+      await delay(Math.max(spread * 0.45, options.pause ? afterPause : 0), undefined, { signal: stop });
       handsOff.yes = true;
       const start = Date.now();
       await api.setFaults([

@@ -4,6 +4,7 @@ import { patiently } from '../api.ts';
 import { claimsOf, findingOf, type Happening, type Scene } from './happening.ts';
 
 const lasts = 12_000;
+const latest = 5000;
 /** A process works with the relay's state for two seconds, and a mail past that gate goes on to its claim. */
 const takesHold = 3000;
 
@@ -13,7 +14,7 @@ export const pause = ({ api, spread }: Scene): Happening => {
   let until = 0;
   return {
     during: async (stop) => {
-      await delay(spread * 0.25, undefined, { signal: stop });
+      await delay(Math.min(spread * 0.25, latest), undefined, { signal: stop });
       await patiently(() => api.admin('POST', '/api/relay/pause', { scope: 'ordinary', reason: 'chaos' }));
       from = Date.now() + takesHold;
       await delay(lasts, undefined, { signal: stop });
