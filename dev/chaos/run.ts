@@ -73,7 +73,7 @@ const runOn = async (
 
   await saveSettings(api, env, { mode, limit: options.limit });
   await api.setFaults(faultsFor(options));
-  const spread = Math.max(options.kills * lifeTime, fewest);
+  const spread = Math.max(options.kills * lifeTime, options.outage ? fewestWithOutage : fewest);
   const scene: Scene = { options, mode, api, storage, spread, handsOff: { yes: false } };
   const happenings = happeningsOf(scene);
   for (const it of happenings) await it.before?.();
@@ -110,6 +110,8 @@ const runOn = async (
 
 /** Time in which the mail is handed in where no kill stretches it. */
 const fewest = 5000;
+/** An outage must find mail on its way, also after a pause. */
+const fewestWithOutage = 40_000;
 
 const secondsOf = (milliseconds: number): number => Math.round(milliseconds / 100) / 10;
 
