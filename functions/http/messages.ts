@@ -144,7 +144,10 @@ const post = async (
   const message = withKey(body.mail, headers.get('idempotency-key'));
   const wait = preferredWait(headers.get('prefer'));
   const owner = principal?.id ?? '';
-  if (wait === undefined) return pending(await needs.acceptance.overHttp(message, owner));
+  // Nothing is tried at once for more than these, so nothing is held back for it either.
+  if (wait === undefined || message.to.length > mostAtOnce) {
+    return pending(await needs.acceptance.overHttp(message, owner));
+  }
   const accepted = await needs.acceptance.overHttp(message, owner, wait + holdBack);
   const settled = accepted.replayed ? accepted.deliveries : await tryNow(needs, accepted, wait);
   if (!settled.every(({ state }) => isFinal(state))) return pending({ ...accepted, deliveries: settled }, wait);
@@ -168,7 +171,6 @@ const mostAtOnce = 10;
  * if this process dies; the claim lets only one of both hand a mail over.
  */
 const tryNow = async (needs: Needs, accepted: Accepted, wait: number): Promise<Delivery[]> => {
-  if (accepted.deliveries.length > mostAtOnce) return accepted.deliveries;
   const lane = laneOf(accepted.mail.kind);
   const attempts = accepted.deliveries.map(async (it) => {
     const one = { ...accepted.mail, to: [it.to] };

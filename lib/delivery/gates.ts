@@ -101,6 +101,9 @@ export const askGates = async (
   return { notes, holds };
 };
 
+/** Releases each, also where another one fails: a unit of the limit must not leak because the breaker's row is out of reach. */
 export const releaseAll = async (holds: readonly Hold[]): Promise<void> => {
-  for (const hold of holds) await hold.release();
+  const ends = await Promise.allSettled(holds.map((hold) => hold.release()));
+  const failed = ends.find((end) => end.status === 'rejected');
+  if (failed) throw failed.reason;
 };

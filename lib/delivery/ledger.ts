@@ -72,8 +72,8 @@ export interface Filter {
 }
 
 /**
- * The rows of all deliveries. Four verbs write: `open` (insert) and `move` (update of the version that was read) say
- * `undefined` where somebody else was first; `index` makes a delivery findable by its recipient; `forget` ages out.
+ * The rows of all deliveries. Three verbs write: `open` (insert) and `move` (update of the version that was read) say
+ * `undefined` where somebody else was first; `index` makes a delivery findable by its recipient.
  */
 export interface Ledger {
   open(delivery: Delivery, writer: string, mail?: Mail, original?: string): Promise<Stored | undefined>;
@@ -180,8 +180,11 @@ interface Row extends SummaryRow {
   [chunk: `${Chunked}${number}`]: string;
 }
 
-/** A string property holds 32 Ki UTF-16 units at most, so long ones are cut. */
-const chunk = 32_000;
+/**
+ * A string property holds 32 Ki UTF-16 units at most, so long ones are cut; never within a character, which has two at
+ * most, since the service answers in UTF-8 and that has no halves of one.
+ */
+const pieces = /.{1,16000}/gsu;
 
 const toEntity = ({ delivery, writer, mail, original }: Omit<Stored, 'etag'>) => ({
   ...keyOfDelivery(delivery.id),
@@ -198,12 +201,7 @@ const toEntity = ({ delivery, writer, mail, original }: Omit<Stored, 'etag'>) =>
 });
 
 const chunks = (name: Chunked, text: string): Record<string, string> =>
-  Object.fromEntries(
-    Array.from({ length: Math.ceil(text.length / chunk) }, (_, i) => [
-      `${name}${i}`,
-      text.slice(i * chunk, (i + 1) * chunk),
-    ]),
-  );
+  Object.fromEntries((text.match(pieces) ?? []).map((piece, i) => [`${name}${i}`, piece]));
 
 const joined = (row: Row, name: Chunked): string => {
   const parts: string[] = [];
