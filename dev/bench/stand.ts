@@ -12,8 +12,11 @@ import { type ChaosStack, startChaosStack } from '../chaos/stack.ts';
 export interface Stand {
   stack: ChaosStack;
   api: Api;
-  /** Puts mails of a kind on the queue, many at once; each subject begins with `name` and a number. */
-  put(name: string, count: number, kind: string, queue: string): Promise<void>;
+  /**
+   * Puts mails of a kind on the queue, many at once; each subject is `name` and a number.
+   * @param visibleAt milliseconds since 1970: all of them appear then, at once
+   */
+  put(name: string, count: number, kind: string, queue: string, visibleAt?: number): Promise<void>;
   /** Waits until so many mails are in the inbox. */
   untilArrived(count: number): Promise<void>;
   /** Storage requests so far that mail caused: without idle polls and the host's own lock. */
@@ -43,7 +46,7 @@ const standOn = (stack: ChaosStack, api: Api): Stand => {
   return {
     stack,
     api,
-    put: async (name, count, kind, queue) => {
+    put: async (name, count, kind, queue, visibleAt = 0) => {
       const client = queues.getQueueClient(queue);
       for (let n = 0; n < count; n += abreast) {
         await Promise.all(
@@ -52,7 +55,10 @@ const standOn = (stack: ChaosStack, api: Api): Stand => {
               ...{ kind, to: [{ address: `person${(n + i) % 400}@example.com` }] },
               ...{ subject: `${name} ${n + i}`, text: 'A mail of the bench.' },
             };
-            await client.sendMessage(Buffer.from(JSON.stringify({ v: 1, mail })).toString('base64'));
+            const visibilityTimeout = Math.max(0, Math.round((visibleAt - Date.now()) / 1000));
+            await client.sendMessage(Buffer.from(JSON.stringify({ v: 1, mail })).toString('base64'), {
+              visibilityTimeout,
+            });
           }),
         );
       }
