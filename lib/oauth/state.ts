@@ -56,7 +56,9 @@ const nothing: ConnectionState = { v: 1, told: {}, history: [] };
 
 /** How long a process works with the row that it has read. */
 const freshFor = seconds(10);
+/** All of the state is one property of at most 32 Ki characters, and Entra's sentences have up to a thousand. */
 const historyLength = 50;
+const detailLength = 250;
 
 export interface SharedConnection {
   /** At most ten seconds old, and read anew while something is broken. @throws RestError */
@@ -98,5 +100,7 @@ export const sharedConnection = ({ table, clock }: { table: TableClient; clock: 
 };
 
 /** The history with one more happening in front. */
-export const withHappening = ({ history }: ConnectionState, it: Happening): Happening[] =>
-  [it, ...history].slice(0, historyLength);
+export const withHappening = ({ history }: Pick<ConnectionState, 'history'>, it: Happening): Happening[] =>
+  [it, ...history]
+    .slice(0, historyLength)
+    .map(({ detail, ...rest }) => ({ ...rest, detail: detail.slice(0, detailLength) }));

@@ -4,6 +4,7 @@ import { essential, hasRefreshToken } from '../../lib/oauth/cache.ts';
 import { dueWarning } from '../../lib/oauth/clocks.ts';
 import { clouds } from '../../lib/oauth/clouds.ts';
 import { nextSetback, type Setback } from '../../lib/oauth/setback.ts';
+import { type Happening, withHappening } from '../../lib/oauth/state.ts';
 import { sealOfUse } from '../../lib/oauth/use.ts';
 import { presets } from '../../lib/settings/presets.ts';
 import { clouds as cloudNames, defaultSettings, settingsSchema } from '../../lib/settings/schema.ts';
@@ -96,4 +97,14 @@ test('Entra is left alone longer after each failure, as long as it asks, and fiv
   expect(nextSetback(undefined, fault, { now: 0, retryAfter: 90 }).until).toBe(90_000);
   expect(nextSetback(undefined, fault, { now: 0, retryAfter: 1e9 }).until).toBe(minutes(60));
   expect(nextSetback(undefined, { ...fault, remedy: 'too-many-requests' }, { now: 0 }).until).toBe(minutes(5));
+});
+
+test('a history of long refusals still fits the one property that it is kept in', () => {
+  let history: Happening[] = [];
+  for (let at = 0; at < 80; at++) {
+    history = withHappening({ history }, { at, what: at % 2 ? 'mended' : 'broken', detail: '"AADSTS" '.repeat(111) });
+  }
+  expect(history).toHaveLength(50);
+  expect(history[0]).toMatchObject({ at: 79 });
+  expect(JSON.stringify(history).length).toBeLessThan(24_000);
 });
