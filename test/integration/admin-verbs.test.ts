@@ -76,11 +76,8 @@ test.each(
     expect(answer.json).toMatchObject({ changed: true, delivery: { state: becomes[verb] } });
     expect(after.trail.at(-1)).toMatchObject({ to: becomes[verb], by: 'u-1', reason: { code: verb } });
     expect((await audited(all)).length).toBe(audits + 1);
-    expect((await audited(all))[0]).toMatchObject({
-      action: `delivery.${verb}`,
-      subject: before.id,
-      detail: { from: state, note: 'as asked' },
-    });
+    const entry = { action: `delivery.${verb}`, subject: before.id, detail: { from: state, note: 'as asked' } };
+    expect(await audited(all)).toContainEqual(expect.objectContaining(entry));
   } else {
     expect(after).toEqual(before);
     expect((await audited(all)).length).toBe(audits);
