@@ -6,7 +6,7 @@ import type { CsvLine } from './csv.ts';
 import { domainsKept } from './domains.ts';
 import { adds, type Entry, merged, union } from './entry.ts';
 import type { ImportProgress } from './import-progress.ts';
-import { type Columns, columnsOf, entryOf, keyOf, partitions, type Row, versionKey } from './rows.ts';
+import { type Columns, columnsOf, entryOf, keyOf, partitions, type Row, versionChange } from './rows.ts';
 
 export interface ImportRequest {
   lines: readonly CsvLine[];
@@ -53,13 +53,10 @@ export const importEntries =
     const names = [...wanted.keys()].filter((name) => request.after === undefined || name > request.after).sort();
     const total: Imported = { new: 0, known: repeatedLines(request, wanted, names) };
     for (const [i, name] of names.entries()) {
-      const count = await addPartition(table, name, wanted.get(name) ?? new Map(), request.dryRun);
+      const count = await addPartition({ table, clock }, name, wanted.get(name) ?? new Map(), request.dryRun);
       total.new += count.new;
       total.known += count.known;
-      if (name === partitions.domains && !request.dryRun) {
-        await table.upsertEntity({ ...versionKey, time: iso(clock.now()) }, 'Replace');
-        await wait(domainsKept);
-      }
+      if (name === partitions.domains && !request.dryRun) await wait(domainsKept);
       await progress.report(total, (i + 1) / names.length);
       if (clock.now() - started > budget && name !== names.at(-1)) return { ...total, next: name };
     }
@@ -93,7 +90,7 @@ function repeatedLines(request: ImportRequest, wanted: Wanted, names: string[]):
 }
 
 async function addPartition(
-  table: TableClient,
+  { table, clock }: Pick<ImportParts, 'table' | 'clock'>,
   name: string,
   wanted: Map<string, Entry>,
   dryRun: boolean,
@@ -107,7 +104,7 @@ async function addPartition(
     const count = { new: isNew, known: wanted.size - isNew };
     if (dryRun) return count;
     try {
-      await submit(table, actions);
+      await submit(table, actions, name === partitions.domains ? [versionChange(clock.now())] : []);
     } catch (error) {
       if (isConflict(error) || isStale(error) || isMissing(error)) continue;
       throw error;
@@ -146,11 +143,15 @@ async function rowsOf(table: TableClient, partition: string, rowKeys: string[]):
 const least = (one: string, other: string) => (one < other ? one : other);
 const greatest = (one: string, other: string) => (one > other ? one : other);
 
-/** All actions of one partition, a hundred in a transaction. */
-async function submit(table: TableClient, actions: readonly TransactionAction[]): Promise<void> {
-  const parts = Array.from({ length: Math.ceil(actions.length / perTransaction) }, (_, i) =>
-    actions.slice(i * perTransaction, (i + 1) * perTransaction),
-  );
+/** All actions of one partition, a hundred in a transaction; `beside` is in each, alone where there are none. */
+async function submit(
+  table: TableClient,
+  actions: readonly TransactionAction[],
+  beside: readonly TransactionAction[],
+): Promise<void> {
+  const room = perTransaction - beside.length;
+  const count = Math.max(Math.ceil(actions.length / room), beside.length);
+  const parts = Array.from({ length: count }, (_, i) => [...actions.slice(i * room, (i + 1) * room), ...beside]);
   await inTurn(parts, (part) => table.submitTransaction(part));
 }
 

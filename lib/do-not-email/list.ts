@@ -1,5 +1,5 @@
 import { setTimeout as after } from 'node:timers/promises';
-import type { TableClient } from '@azure/data-tables';
+import type { TableClient, TransactionAction } from '@azure/data-tables';
 import { type Clock, iso } from '../clock.ts';
 import { PosternError } from '../errors.ts';
 import { canonicalAddress } from '../message/address.ts';
@@ -7,7 +7,7 @@ import type { Kind } from '../message/kinds.ts';
 import { ifFound, isConflict, isMissing, isStale } from '../storage/table.ts';
 import { domainEntries, domainsKept } from './domains.ts';
 import { adds, covers, type Entry, isDomain, merged, type Request } from './entry.ts';
-import { beforeOf, type Columns, columnsOf, entryOf, keyOf, type Row, versionKey } from './rows.ts';
+import { beforeOf, type Columns, columnsOf, entryOf, keyOf, type Row, versionChange } from './rows.ts';
 import { everyEntry, type Page, type Search, searchList } from './search.ts';
 
 export interface Added {
@@ -56,23 +56,27 @@ export const doNotEmailList = ({ table, clock, wait = after }: ListParts): DoNot
     return ifFound(table.getEntity<Columns>(partitionKey, rowKey));
   };
 
-  /** Others look at the version of the whole domains, so it changes after each of them, also after a repeated one. */
-  const announce = async (): Promise<void> => {
-    await table.upsertEntity({ ...versionKey, time: iso(clock.now()) }, 'Replace');
-    domains.forget();
+  /**
+   * Other processes look at the version of the whole domains, so it changes in one transaction with the entry: an entry
+   * without it would never be heard of. It changes after one that is known or gone too.
+   */
+  const commit = async (address: string, { put, remove }: Pick<Decision<unknown>, 'put' | 'remove'>): Promise<void> => {
+    if (remove) await table.deleteEntity(remove.partitionKey ?? '', remove.rowKey ?? '', { etag: remove.etag });
+    const actions = [...(put ? [put] : []), ...(isDomain(address) ? [versionChange(clock.now())] : [])];
+    if (actions.length > 0) await table.submitTransaction(actions);
+    if (isDomain(address)) domains.forget();
   };
 
   /** Reads, decides, writes; again where somebody else wrote in between. */
   const change = async <T>(address: string, decide: (row: Row | undefined) => Decision<T>): Promise<T> => {
     for (let attempt = 0; attempt < tries; attempt++) {
-      const { result, write } = decide(await read(address));
+      const { result, ...decided } = decide(await read(address));
       try {
-        await write?.(table);
+        await commit(address, decided);
       } catch (error) {
         if (isConflict(error) || isStale(error) || isMissing(error)) continue;
         throw error;
       }
-      if (isDomain(address)) await announce();
       return result;
     }
     throw new PosternError('unavailable', 'Too many others change this entry of the Do Not Email list. Try again.');
@@ -100,7 +104,7 @@ export const doNotEmailList = ({ table, clock, wait = after }: ListParts): DoNot
 
     remove: (address) =>
       change<Entry | undefined>(address, (row) =>
-        row ? { result: entryOf(row), write: deleting(row) } : { result: undefined },
+        row ? { result: entryOf(row), remove: row } : { result: undefined },
       ),
 
     undo: (address, time) =>
@@ -109,7 +113,7 @@ export const doNotEmailList = ({ table, clock, wait = after }: ListParts): DoNot
         if (!row || row.time < time) return { result: 'gone' };
         if (row.time !== time || row.reason !== 'unsubscribed') return { result: 'changed' };
         const before = beforeOf(row);
-        return { result: 'undone', write: before ? replacing(row, before, undefined) : deleting(row) };
+        return { result: 'undone', ...(before ? { put: replacing(row, before, undefined) } : { remove: row }) };
       }),
 
     search: (search) => searchList(table, search),
@@ -120,25 +124,25 @@ export const doNotEmailList = ({ table, clock, wait = after }: ListParts): DoNot
 
 interface Decision<T> {
   result: T;
-  /** Absent where the row stays as it is. */
-  write?: (table: TableClient) => Promise<unknown>;
+  /** Both absent where the row stays as it is. */
+  put?: TransactionAction;
+  remove?: Row;
 }
 
 const additionOf = (asked: Entry, row: Row | undefined): Decision<Added> => {
   if (!row) {
     const entity = { ...keyOf(asked.address), ...columnsOf(asked, undefined) };
-    return { result: { entry: asked, change: 'added' }, write: (table) => table.createEntity(entity) };
+    return { result: { entry: asked, change: 'added' }, put: ['create', entity] };
   }
   const known = entryOf(row);
   const entry = merged(known, asked);
   if (!adds(known, entry)) return { result: { entry: known, change: 'known' } };
-  return { result: { entry, change: 'widened' }, write: replacing(row, entry, known) };
+  return { result: { entry, change: 'widened' }, put: replacing(row, entry, known) };
 };
 
-const replacing = (row: Row, entry: Entry, before: Entry | undefined) => (table: TableClient) =>
-  table.updateEntity({ ...keyOf(entry.address), ...columnsOf(entry, before) }, 'Replace', { etag: row.etag });
-
-const deleting = (row: Row) => (table: TableClient) => {
-  const { partitionKey, rowKey } = keyOf(row.address);
-  return table.deleteEntity(partitionKey, rowKey, { etag: row.etag });
-};
+const replacing = (row: Row, entry: Entry, before: Entry | undefined): TransactionAction => [
+  'update',
+  { ...keyOf(entry.address), ...columnsOf(entry, before) },
+  'Replace',
+  { etag: row.etag },
+];

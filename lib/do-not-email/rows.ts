@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import type { TableEntityResult } from '@azure/data-tables';
+import type { TableEntityResult, TransactionAction } from '@azure/data-tables';
+import { iso } from '../clock.ts';
 import { domainOf, type Entry, isDomain, parseScope, type Reason, type Source, scopeText } from './entry.ts';
 
 /**
@@ -36,6 +37,13 @@ export interface Key {
 
 /** Sorts before all keys in hex. */
 export const versionKey: Key = { partitionKey: partitions.domains, rowKey: '!version' };
+
+/** Goes into the transaction that writes a whole-domain entry: without it running processes never hear of the entry. */
+export const versionChange = (now: number): TransactionAction => [
+  'upsert',
+  { ...versionKey, time: iso(now) },
+  'Replace',
+];
 
 const sha256 = (text: string) => createHash('sha256').update(text, 'utf8').digest('hex');
 export const hex = (text: string): string => Buffer.from(text, 'utf8').toString('hex');

@@ -36,6 +36,12 @@ const counted = () => {
   return requests;
 };
 
+const rowCount = async () => {
+  let count = 0;
+  for await (const _ of table.listEntities()) count += 1;
+  return count;
+};
+
 describe('law 2: the list is read at send time', () => {
   test('an entry that another process made is honoured at the next look-up', async () => {
     const [one, other] = [process(), process()];
@@ -63,6 +69,26 @@ describe('law 2: the list is read at send time', () => {
     await table.deleteEntity('domains', '!version');
     await list.add(request('@example.com'));
     expect(await process().find('ana@example.com', 'share')).toBeDefined();
+  });
+
+  test('a whole-domain entry that was written is heard of, although its process died right after', async () => {
+    const other = process();
+    expect(await other.find('ana@example.com', 'share')).toBeUndefined();
+    const dying = () => new Promise<never>(() => {});
+    const writes: string[] = [];
+    table.pipeline.addPolicy({
+      name: 'die after the first write',
+      sendRequest: async (request, next) => {
+        if (request.method === 'GET') return next(request);
+        if (writes.push(request.method) > 1) return dying();
+        return next(request);
+      },
+    });
+    const added = doNotEmailList({ table, clock, wait: dying }).add(request('@example.com'));
+    added.catch(() => {});
+    await expect.poll(async () => writes.length > 0 && (await rowCount())).toBe(2);
+    now += domainsKept;
+    expect(await other.find('ana@example.com', 'share')).toMatchObject({ address: '@example.com' });
   });
 
   test('a look-up that fails rejects, so that the mail waits', async () => {

@@ -166,6 +166,23 @@ describe('import', () => {
     expect(await other.find('ana@example.org', 'share')).toMatchObject({ address: '@example.org' });
   });
 
+  test('law 2: every transaction of whole domains tells the other processes, so that dying after any of them hides none', async () => {
+    const other = doNotEmailList({ table, clock, wait });
+    expect(await other.find('ana@d0.example', 'share')).toBeUndefined();
+    const submit = table.submitTransaction.bind(table);
+    table.submitTransaction = async (actions) => {
+      if (actions.length < 50) throw new Error('the process died');
+      return submit(actions);
+    };
+    const text = Array.from({ length: 110 }, (_, i) => `@d${i}.example\n`).join('');
+    const lines = readCsv(`address\n${text}`).lines;
+    const progress = { report: async () => {}, end: async () => {} };
+    const dies = importEntries({ table, clock, wait })({ lines, actor: 'Bo', dryRun: false }, progress);
+    await expect(dies).rejects.toThrow('died');
+    now += minutes(1);
+    expect(await other.find('ana@d0.example', 'share')).toMatchObject({ address: '@d0.example' });
+  });
+
   test('that runs out of time goes on with the same file, and ends complete', async () => {
     const addresses = Array.from({ length: 300 }, (_, i) => `user${i}@example.com`);
     const lines = readCsv(`address\n${addresses.join('\n')}\n`).lines;
