@@ -11,7 +11,7 @@ import { PosternError } from '../../lib/errors.ts';
 import { continuation, continuationOf, pageLimit } from '../../lib/http/paging.ts';
 import { type AnyRoute, type Call, type Principal, type Reply, route } from '../../lib/http/route.ts';
 import { emailAddress } from '../../lib/message/address.ts';
-import { type Mail, mail, queueBody } from '../../lib/message/contract.ts';
+import { inlineMail, type Mail } from '../../lib/message/contract.ts';
 import { kindNames, laneOf } from '../../lib/message/kinds.ts';
 import { delivery, deliverySummary } from './delivery-schema.ts';
 
@@ -38,8 +38,14 @@ const listQuery = z.object({
   after: continuation(z.string().max(900)).optional(),
 });
 
-/** The contract's whole body as on the queue, or what stands under `mail` alone. */
-export const posted = z.union([queueBody, mail.transform((it) => ({ v: 1 as const, mail: it }))]);
+/**
+ * The contract's whole body as on the queue, or what stands under `mail` alone. The content is inline: a caller that
+ * could name a blob would have another's content sent to itself.
+ */
+export const posted = z.union([
+  z.strictObject({ v: z.literal(1), mail: inlineMail }),
+  inlineMail.transform((it) => ({ v: 1 as const, mail: it })),
+]);
 
 export const messageRoutes = (needs: Needs): AnyRoute[] => [
   route({
@@ -207,7 +213,7 @@ const withKey = (message: Mail, header: string | null): Mail => {
       faults: [{ path: 'mail.key', reason: 'differs from the Idempotency-Key header' }],
     });
   }
-  const checked = mail.safeParse({ ...message, key });
+  const checked = inlineMail.safeParse({ ...message, key });
   if (checked.success) return checked.data;
   throw new PosternError('invalid-request', 'The Idempotency-Key header must be 1 to 256 printable characters.');
 };

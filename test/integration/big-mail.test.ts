@@ -60,6 +60,21 @@ test('a big mail with Prefer that is put off is answered 202, and goes later wit
   expect((await arrived(all)).files).toEqual(asSent(files));
 }, 60_000);
 
+test.each(['postMessage', 'explainMessage'])('%s takes no content by blob, and tells the field', async (name) => {
+  const all = await stack();
+  const { text: _, html: __, ...bare } = share('ana@example.com').mail;
+  const mail = { ...bare, content: { blob: 'messages/of-another/content.json' } };
+  const route = all.postern.routes.find((it) => it.name === name)!;
+  const paths = async (body: object) => {
+    const answer = await ask(route, { path: `/${route.path}`, as: ['Send'], body });
+    expect(answer.status).toBe(400);
+    return (answer.json as { faults: { path: string }[] }).faults.map(({ path }) => path);
+  };
+  expect(await paths({ v: 1, mail })).toContain('mail.content');
+  expect(await paths(mail)).toContain('content');
+  expect(all.held.all()).toEqual([]);
+});
+
 test('a producer on the queue gives big content as a blob', async () => {
   const all = await stack();
   const content = { text: 'Big.', attachments: [filled(3_000_000)] };
