@@ -1,9 +1,9 @@
-import type { TableClient, TransactionAction } from '@azure/data-tables';
+import type { TableClient, TableEntityResult } from '@azure/data-tables';
 import type { AuditLog } from '../audit/audit.ts';
 import { type Clock, days, minutes } from '../clock.ts';
 import type { Settings } from '../settings/schema.ts';
-import { isMissing } from '../storage/table.ts';
-import { type ContentStore, messageBlobOf } from './content.ts';
+import { isMissing, isStale } from '../storage/table.ts';
+import { type ContentStore, contentBlobOf, messageBlobOf } from './content.ts';
 import { keyPartition, parseId, partitionOf, recipientPartition } from './id.ts';
 import type { Ledger, Summary } from './ledger.ts';
 import { finalStates, isFinal, type State } from './states.ts';
@@ -30,7 +30,8 @@ const longestRun = minutes(5);
  * row goes last, so that what hangs on it is found again.
  *
  * What still waits or asks for a person stays, however old it is, and so does what it shares with the other recipients
- * of its message.
+ * of its message. A blob that a producer named is the producer's and may be another message's too: the storage's own
+ * lifecycle rule takes it.
  * @param most deliveries in one run
  * @returns how many deliveries went
  */
@@ -38,20 +39,17 @@ export const retention = (parts: Parts) => {
   const { deliveries, recipients, keys, ledger, audit, content, settings, clock } = parts;
   const ended = (finalStates as readonly State[]).map((state) => `state eq '${state}'`).join(' or ');
 
-  const forget = async (rows: readonly Row[]): Promise<void> => {
+  const forget = async (rows: readonly TableEntityResult<Row>[]): Promise<void> => {
     const old = rows.map((row) => ({ ...row, ...(JSON.parse(row.summary) as Summary) }));
     await inSteps(old, async ({ to, rowKey }) => {
       await gone(recipients.deleteEntity(recipientPartition(to), rowKey));
     });
     const byMessage = [...Map.groupBy(old, ({ messageId }) => messageId)];
     await inSteps(byMessage, async ([messageId, own]) => await forgetShared(messageId, own));
-    for (const part of Map.groupBy(rows, ({ partitionKey }) => partitionKey).values()) {
-      await gone(
-        deliveries.submitTransaction(
-          part.map(({ partitionKey, rowKey }): TransactionAction => ['delete', { partitionKey, rowKey }]),
-        ),
-      );
-    }
+    // One by one, since no transaction's delete carries an ETag: what an admin sent again in the meantime stays.
+    await inSteps(rows, async ({ partitionKey, rowKey, etag }) => {
+      await gone(deliveries.deleteEntity(partitionKey, rowKey, { etag }));
+    });
   };
 
   /** What the recipients of a message have in common goes when none of them waits any more. */
@@ -60,10 +58,11 @@ export const retention = (parts: Parts) => {
     const several = own.some(({ id }) => (parseId(id)?.n ?? 0) > 0);
     // A refused second use of a key does not own the key.
     const key = own.find((it) => it.key && it.reason.code !== 'key-reused')?.key;
-    if (!first || !(several || first.blob || key)) return;
+    const ownBlob = first?.blob === contentBlobOf(messageId);
+    if (!first || !(several || ownBlob || key)) return;
     const all = await ledger.ofMessage(messageId);
     if (all.some(({ delivery }) => !isFinal(delivery.state))) return;
-    if (first.blob) await content.remove(first.blob);
+    if (ownBlob) await content.remove(contentBlobOf(messageId));
     if (several) await content.remove(messageBlobOf(messageId));
     if (key) await gone(keys.deleteEntity(keyPartition(key), 'key'));
   };
@@ -74,7 +73,7 @@ export const retention = (parts: Parts) => {
     const cutoff = start - days(delivery.retentionDays);
     // Partitions are named newest first, so everything behind the cut-off's own hour is older.
     const filter = `PartitionKey gt '${partitionOf(cutoff)}' and (${ended})`;
-    const select = ['partitionKey', 'rowKey', 'summary', 'blob', 'key'];
+    const select = ['partitionKey', 'rowKey', 'timestamp', 'summary', 'blob', 'key'];
     const pages = deliveries.listEntities<Row>({ queryOptions: { filter, select } }).byPage({ maxPageSize: step });
     let done = 0;
     // A page may be empty and still not the last: the service ends one at a border between its partitions.
@@ -100,11 +99,11 @@ const inSteps = async <T>(items: readonly T[], work: (item: T) => Promise<void>)
   for (let i = 0; i < items.length; i += abreast) await Promise.all(items.slice(i, i + abreast).map(work));
 };
 
-/** Deleting what is gone already is what was wanted. */
+/** Deleting what is gone already is what was wanted; what changed since it was read is not meant any more. */
 const gone = async (deleted: Promise<unknown>): Promise<void> => {
   try {
     await deleted;
   } catch (error) {
-    if (!isMissing(error)) throw error;
+    if (!isMissing(error) && !isStale(error)) throw error;
   }
 };

@@ -99,16 +99,17 @@ test('it goes in bounded steps, and a run that dies is finished by the next', as
   }
   time.advance(days(2));
   const table = azure.table('deliveries');
-  const submit = table.submitTransaction.bind(table);
+  const deleteEntity = table.deleteEntity.bind(table);
   let calls = 0;
-  table.submitTransaction = (actions) => {
-    if (++calls === 2) throw new Error('the process died');
-    return submit(actions);
+  table.deleteEntity = async (...row) => {
+    if (++calls > 100) throw new Error('the process died');
+    return deleteEntity(...row);
   };
   await expect(postern.timers.ageOut()).rejects.toThrow('the process died');
   const left = (await rowsOf(table)).length;
   expect(left).toBeGreaterThan(0);
   expect(left).toBeLessThan(180);
+  table.deleteEntity = deleteEntity;
   const { ledger, audit, content, settings } = postern.rooms;
   const tables = { deliveries: table, recipients: azure.table('recipients'), keys: azure.table('keys') };
   const step = await retention({ ...tables, ledger, audit, content, settings, clock: time })(10);
@@ -116,4 +117,38 @@ test('it goes in bounded steps, and a run that dies is finished by the next', as
   await postern.timers.ageOut();
   expect(await rowsOf(table)).toEqual([]);
   expect(await rowsOf(azure.table('recipients'))).toEqual([]);
+});
+
+test('law 1: a delivery that an admin sends again while it ages out is not lost', async () => {
+  const all = await stack(keeping(1));
+  const { postern, put, work, time, azure, smtp, deliveryTo } = all;
+  smtp.faults.set([{ at: 'rcpt', reply: '550 5.1.1 no such user', times: 1 }]);
+  await put(share('ana@example.com'));
+  const { id } = await deliveryTo('ana@example.com');
+  time.advance(days(3));
+  const recipients = azure.table('recipients');
+  const deleteEntity = recipients.deleteEntity.bind(recipients);
+  recipients.deleteEntity = async (...row) => {
+    // The rows are listed by now.
+    await postern.rooms.verbs.apply('resend', id, { id: 'admin', name: 'Admin' });
+    return deleteEntity(...row);
+  };
+  await postern.timers.ageOut();
+  recipients.deleteEntity = deleteEntity;
+  await work();
+  expect(smtp.accepted).toHaveLength(1);
+  expect(await deliveryTo('ana@example.com')).toMatchObject({ state: 'sent' });
+});
+
+test('content that a producer named stays, since another message may name it too', async () => {
+  const all = await stack(keeping(1));
+  const { postern, put, time, azure, deliveryTo } = all;
+  await azure.container('content').getBlockBlobClient('producers/shared.json').upload('{"text":"Shared."}', 18);
+  const { text: _, html: __, ...bare } = share('ana@example.com').mail;
+  const named = { ...bare, content: { blob: 'producers/shared.json' } };
+  await put({ v: 1, mail: named });
+  time.advance(days(3));
+  await postern.timers.ageOut();
+  await put({ v: 1, mail: { ...named, to: [{ address: 'bea@example.com' }] } });
+  expect(await deliveryTo('bea@example.com')).toMatchObject({ state: 'sent' });
 });
