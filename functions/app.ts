@@ -139,14 +139,14 @@ export const composePostern = (config: Config, world: World = {}) => {
       gates,
       compose,
     },
-    ...{ clock, random, newWriter, submitTimeout: config.submitTimeout, log },
+    ...{ clock, random, newWriter, submitTimeout: config.submitTimeout, wait, log },
   });
   const last = lastResort({ ledger: book, keys, lanes, content, clock, newWriter, log });
   const accept = acceptance({
     ...{ ledger: book, keys, lanes, content, desk, lastResort: last },
     ...{ clock, random, newWriter, log },
   });
-  const verbs = deliveryVerbs({ ledger: book, lanes, audit, clock, newWriter });
+  const verbs = deliveryVerbs({ ledger: book, lanes, parking: parked, audit, clock, newWriter });
 
   const ageOut = retention({
     ...{ deliveries: azure.table('deliveries'), recipients: azure.table('recipients'), keys: azure.table('keys') },

@@ -156,8 +156,10 @@ const post = async (
   }
   const accepted = await needs.acceptance.overHttp(message, owner, wait + holdBack);
   const settled = accepted.replayed ? accepted.deliveries : await tryNow(needs, accepted, wait);
+  // Whatever was decided has a carrier or an entry of its own by now; only what is under way needs the one held back.
+  const decided = settled.every(({ state }) => state !== 'queued' && state !== 'submitting');
+  if (decided && !accepted.replayed) await accepted.settled();
   if (!settled.every(({ state }) => isFinal(state))) return pending({ ...accepted, deliveries: settled }, wait);
-  if (!accepted.replayed) await accepted.settled();
   return {
     status: 200,
     headers: { location: `/api/messages/${accepted.messageId}`, 'preference-applied': `wait=${wait}` },

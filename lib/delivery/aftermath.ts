@@ -1,5 +1,5 @@
 import { iso, minutes } from '../clock.ts';
-import type { Fault, FaultClass, Outcome } from '../relay/outcome.ts';
+import type { Fault, Outcome } from '../relay/outcome.ts';
 import type { Settings } from '../settings/schema.ts';
 import type { Attempt, Delivery, Move, Reason } from './delivery.ts';
 import type { WaitsFor } from './gates.ts';
@@ -36,7 +36,7 @@ export const aftermathOf = (delivery: Delivery, outcome: Outcome, circumstances:
     const reason = { code: 'sent', detail: 'The relay took it.' };
     return { move: { to: 'sent', at: now, by, reason, set: settled(delivery, outcome, true) } };
   }
-  const cls = capped(delivery, outcome);
+  const cls = outcome.class;
   if (cls === 'sender' && isOwnSenderOnly(delivery, outcome, circumstances)) {
     const reason = reasonOf(outcome, 'sender-refused');
     return { move: { ...refusal(delivery, reason), at: now, by, set: settled(delivery, outcome, true) } };
@@ -119,11 +119,16 @@ const retry = (delivery: Delivery, outcome: Fault & Outcome, { settings, now, ra
   };
 };
 
-/** Some faults look temporary and are not for long: after a few alike they count as what they are. */
-const capped = (delivery: Delivery, fault: Fault): FaultClass => {
-  if (!fault.cap) return fault.class;
-  const alike = delivery.attempts.filter((it) => it.code === fault.code && it.enhanced === fault.enhanced).length;
-  return alike + 1 >= fault.cap.attempts ? fault.cap.to : fault.class;
+/**
+ * Some faults look temporary and are not for long: after a few alike of one delivery they count as what they are, for
+ * the delivery as for the breaker.
+ * @param delivery as claimed for the attempt that came to this outcome
+ */
+export const judged = (delivery: Delivery, outcome: Outcome): Outcome => {
+  if (outcome.class === 'accepted' || !outcome.cap) return outcome;
+  const { code, enhanced, cap } = outcome;
+  const alike = delivery.attempts.filter((it) => it.code === code && it.enhanced === enhanced).length;
+  return alike + 1 >= cap.attempts ? { ...outcome, class: cap.to } : outcome;
 };
 
 const reasonOf = (fault: Fault, code: string, words?: string): Reason => ({

@@ -1,6 +1,6 @@
 import { alerts } from '../alerts.ts';
 import type { Clock, Random } from '../clock.ts';
-import { iso, seconds } from '../clock.ts';
+import { iso, minutes, seconds } from '../clock.ts';
 import type { Log } from '../log.ts';
 import type { Content, Mail } from '../message/contract.ts';
 import type { KindClass, Lane } from '../message/kinds.ts';
@@ -8,7 +8,7 @@ import type { Submission } from '../message/submission.ts';
 import { beforeMail, type Outcome } from '../relay/outcome.ts';
 import type { SettingsRoom } from '../settings/room.ts';
 import type { Settings } from '../settings/schema.ts';
-import { type Aftermath, aftermathOf, refusal, resendsByItself } from './aftermath.ts';
+import { type Aftermath, aftermathOf, judged, refusal, resendsByItself } from './aftermath.ts';
 import { type Carrier, carrierOf, type Lanes, mostPostponed, putBackFor } from './carrier.ts';
 import { type ContentStore, MissingContent } from './content.ts';
 import {
@@ -30,9 +30,9 @@ import { isFinal, type State } from './states.ts';
 /** What the desk needs of the relay. */
 export interface DeskRelay {
   /** Waits for one of the connections of this process, priority first. */
-  slot(kindClass: KindClass, connections: number): Promise<() => void>;
+  slot(kindClass: KindClass, connections: number, signal?: AbortSignal): Promise<() => void>;
   /** Never rejects for a fault of the relay. */
-  submit(mail: Submission, settings: Settings): Promise<Outcome>;
+  submit(mail: Submission, settings: Settings, options?: { signal?: AbortSignal }): Promise<Outcome>;
 }
 
 export interface DeskParts {
@@ -50,6 +50,8 @@ export interface DeskParts {
   /** Unique per call; tells one writer from another. */
   newWriter(): string;
   submitTimeout: number;
+  /** Waits so many milliseconds. */
+  wait(milliseconds: number): Promise<unknown>;
   log: Log;
 }
 
@@ -73,8 +75,22 @@ export interface Desk {
   deliver(job: Job): Promise<Delivery | undefined>;
 }
 
-/** A claim lives longer than any hand-over can take, by enough for the record to be written. */
-export const leaseOf = (submitTimeout: number): number => submitTimeout + Math.max(seconds(2), submitTimeout / 4);
+/**
+ * A claim lives longer than any hand-over can take: by enough for the record to be written, and for two clocks that
+ * differ by a minute where the time-out is the usual two.
+ */
+export const leaseOf = (submitTimeout: number): number => submitTimeout + slackOf(submitTimeout);
+
+const slackOf = (submitTimeout: number): number => Math.max(seconds(2), submitTimeout / 2);
+
+/** An `uncertain` delivery that a gate has stopped, or whose mail is gone, is not sent again without a person asking. */
+const forAPerson = { resends: 1 };
+
+/** The longest wait for a connection, well below the host's time-out for a function; then the job goes back in line. */
+const slotPatience = minutes(4);
+
+/** Waits before a result that could not be recorded is tried again, in milliseconds. */
+const recordAgain = [seconds(1), seconds(2), seconds(4), seconds(8)];
 
 export const deliveryDesk = (parts: DeskParts): Desk => {
   const { ledger, lanes, parking, content, relay, gates, clock, random, log } = parts;
@@ -92,6 +108,7 @@ export const deliveryDesk = (parts: DeskParts): Desk => {
         return undefined;
       }
       const done = await attempt(work, writer);
+      if (done === 'no-connection') return await backInLine(job);
       if (done !== 'somebody-else') return done;
       known = await ledger.read(work.delivery.id);
     }
@@ -118,7 +135,8 @@ export const deliveryDesk = (parts: DeskParts): Desk => {
     }
     if (!mail) {
       const reason = { code: 'content-missing', detail: 'Neither the row nor the queue message holds the mail.' };
-      await write(known, { ...refusal(delivery, reason) }, writer);
+      const stored = await write(known, { ...refusal(delivery, reason), set: forAPerson }, writer);
+      if (stored) announce(stored.delivery, await parts.settings.current());
       return 'nothing-to-do';
     }
     if (delivery.state === 'uncertain' && !resendsByItself(delivery, await parts.settings.current())) {
@@ -133,6 +151,20 @@ export const deliveryDesk = (parts: DeskParts): Desk => {
       return 'nothing-to-do';
     }
     return { delivery, from: delivery.state, stored: known, mail };
+  };
+
+  const slotFor = async (delivery: Delivery, connections: number): Promise<(() => void) | undefined> => {
+    const patience = AbortSignal.timeout(slotPatience);
+    try {
+      return await relay.slot(classOf(delivery), connections, patience);
+    } catch (error) {
+      if (patience.aborted) return undefined;
+      throw error;
+    }
+  };
+
+  const backInLine = async (job: Job): Promise<undefined> => {
+    await lanes.send(job.lane, 'carrier' in job ? job.carrier : carrierOf(job.fresh.id, 1, job.mail), 5);
   };
 
   /** A test mail tests what was saved last, not what this process remembers. */
@@ -151,9 +183,9 @@ export const deliveryDesk = (parts: DeskParts): Desk => {
   };
 
   /** Gates, a connection, the gates again, claim, hand-over, record. */
-  const attempt = async (work: Work, writer: string): Promise<Delivery | 'somebody-else'> => {
-    const settings = await settingsFor(work.delivery);
-    const early = await askGates(freeGates, work.delivery, { settings, now: clock.now(), dryRun: true });
+  const attempt = async (work: Work, writer: string): Promise<Delivery | 'somebody-else' | 'no-connection'> => {
+    const before = await settingsFor(work.delivery);
+    const early = await askGates(freeGates, work.delivery, { settings: before, now: clock.now(), dryRun: true });
     if ('stopped' in early) return await stop(work, early.stopped, writer);
 
     let text: Content;
@@ -165,16 +197,19 @@ export const deliveryDesk = (parts: DeskParts): Desk => {
       return await stop(work, { stop: 'failed', reason }, writer);
     }
 
-    const release = await relay.slot(classOf(work.delivery), settings.limit.connections);
+    const release = await slotFor(work.delivery, before.limit.connections);
+    if (!release) return 'no-connection';
     try {
-      return await attemptOn(release, work, text, settings, writer);
+      return await attemptOn(release, work, text, writer);
     } finally {
       release();
     }
   };
 
   /** @param release of the connection, free again as soon as the relay took the mail */
-  const attemptOn = async (release: () => void, work: Work, text: Content, settings: Settings, writer: string) => {
+  const attemptOn = async (release: () => void, work: Work, text: Content, writer: string) => {
+    // The wait for a connection may have been long: nothing that an admin changed meanwhile may be missed.
+    const settings = await settingsFor(work.delivery);
     let claimed: Stored | undefined;
     let outcome: Outcome;
     let holds: Hold[] = [];
@@ -188,7 +223,7 @@ export const deliveryDesk = (parts: DeskParts): Desk => {
         await releaseAll(holds);
         return 'somebody-else';
       }
-      outcome = await handOver(mail, settings);
+      outcome = judged(claimed.delivery, await handOver(mail, settings, claimed.delivery));
     } catch (error) {
       await releaseAll(holds);
       throw error;
@@ -196,12 +231,29 @@ export const deliveryDesk = (parts: DeskParts): Desk => {
     // After a fault the next mail waits until the breaker has heard of it: otherwise it would log in with the same bad
     // password meanwhile, and so would the one after it.
     if (outcome.class === 'accepted') release();
-    const recorded = await record(claimed, outcome, settings, work.mail, writer);
-    await tell(holds, outcome, claimed.delivery, settings);
-    return recorded;
+    try {
+      return await recordSurely(claimed, outcome, settings, work.mail, writer);
+    } finally {
+      await tell(holds, outcome, claimed.delivery, settings);
+    }
   };
 
-  /** The delivery's own outcome is recorded by now, and stays so if somebody cannot take note of it. */
+  /** What the relay said is known only here: storage gets some time to come back before it is lost to `uncertain`. */
+  const recordSurely = async (...what: Parameters<typeof record>): Promise<Delivery> => {
+    const [{ delivery }] = what;
+    for (const wait of recordAgain) {
+      try {
+        return await record(...what);
+      } catch (error) {
+        if (clock.now() + wait > Date.parse(delivery.leaseUntil ?? delivery.changedAt)) throw error;
+        log.warn('postern.delivery.unrecorded', { delivery: delivery.id, error: String(error).slice(0, 300) });
+        await parts.wait(wait);
+      }
+    }
+    return await record(...what);
+  };
+
+  /** The delivery's own outcome stays what it is if somebody cannot take note of it. */
   const tell = async (holds: Hold[], outcome: Outcome, delivery: Delivery, settings: Settings): Promise<void> => {
     for (const hold of holds) {
       try {
@@ -213,10 +265,13 @@ export const deliveryDesk = (parts: DeskParts): Desk => {
   };
 
   /** What keeps the mail from being handed over at all, such as a vault without an answer, is no unknown outcome. */
-  const handOver = async (mail: Submission, settings: Settings): Promise<Outcome> => {
+  const handOver = async (mail: Submission, settings: Settings, { leaseUntil }: Delivery): Promise<Outcome> => {
     const start = clock.now();
+    // The claim may have been slow to write: the hand-over ends while nobody can take it for dead.
+    const left = Date.parse(leaseUntil ?? iso(start)) - start - slackOf(parts.submitTimeout) / 2;
     try {
-      return beforeTheMail(await relay.submit(mail, settings));
+      const signal = AbortSignal.timeout(Math.max(1, Math.round(left)));
+      return beforeTheMail(await relay.submit(mail, settings, { signal }));
     } catch (error) {
       log.error('postern.relay.unreached', { error: String(error).slice(0, 300) });
       const reply = 'What the login needs could not be had; the mail was not handed over.';
@@ -289,7 +344,7 @@ export const deliveryDesk = (parts: DeskParts): Desk => {
       const due = verdict.until === undefined ? undefined : iso(verdict.until);
       move = { to: 'parked', reason: verdict.reason, set: { waitsFor: verdict.park, due } };
     } else if (delivery.mayHaveArrived) {
-      move = { to: 'uncertain', reason: refusal(delivery, verdict.reason).reason };
+      move = { to: 'uncertain', reason: refusal(delivery, verdict.reason).reason, set: forAPerson };
     } else {
       move = { to: verdict.stop, reason: verdict.reason };
     }

@@ -1,9 +1,10 @@
 import type { TableClient, TransactionAction } from '@azure/data-tables';
 import { type Clock, iso } from '../clock.ts';
 import type { KindClass, Lane } from '../message/kinds.ts';
+import { beforeMail } from '../relay/outcome.ts';
 import { stateKept } from '../relay/state.ts';
 import { groupCommit } from '../storage/group-commit.ts';
-import { isConflict, isMissing } from '../storage/table.ts';
+import { ifFound, isConflict, isMissing } from '../storage/table.ts';
 import { convoyOf, type Lanes, mostInConvoy } from './carrier.ts';
 import { classOf, type Delivery, laneOfDelivery } from './delivery.ts';
 import { type WaitsFor, waits } from './gates.ts';
@@ -25,6 +26,8 @@ export interface Parking {
    * @returns how many there were, fewer than `most` where no more wait
    */
   release(kindClass: KindClass, most: number, spacing?: Spacing): Promise<number>;
+  /** Takes away the entry of a delivery that waits no longer, so that it uses up nobody's room. @param delivery as its row says while it is parked */
+  leave(delivery: Delivery): Promise<void>;
   /** Releases the mails that nobody needs any more, so that their rows say so. @returns how many */
   releaseExpired(): Promise<number>;
   /** Counts what waits, up to some thousands of each class. */
@@ -102,12 +105,14 @@ export const parking = (table: TableClient, lanes: Lanes, clock: Clock): Parking
   };
 
   return {
+    leave: async (delivery) => {
+      const { partitionKey, rowKey } = placeOf(delivery);
+      await ifFound(table.deleteEntity(partitionKey, rowKey));
+    },
+
     park: async (delivery, waitsFor, until) => {
-      const timed = waitsFor === 'time' && until !== undefined;
-      const order = timed ? until : (parseId(delivery.messageId)?.at ?? 0);
       const entity: Entry = {
-        partitionKey: partition(classOf(delivery), timed ? 'time' : 'event'),
-        rowKey: `${sortable(order)}-${delivery.id}-${delivery.parkings ?? 0}`,
+        ...placeOf(delivery),
         id: delivery.id,
         attempt: delivery.attempt + 1,
         lane: laneOfDelivery(delivery),
@@ -163,6 +168,22 @@ export const parking = (table: TableClient, lanes: Lanes, clock: Clock): Parking
       await Promise.all(classes.flatMap((kindClass) => lines.map((line) => count(kindClass, line))));
       return counts;
     },
+  };
+};
+
+/**
+ * Where a parked delivery waits, as its row tells: by acceptance, or by its time. One whose connection broke after the
+ * relay had heard of it waits behind all others: if it is this very mail that breaks it, another one shall be the probe.
+ */
+const placeOf = (delivery: Delivery): { partitionKey: string; rowKey: string } => {
+  const timed = delivery.waitsFor === 'time' && delivery.due !== undefined;
+  const last = delivery.attempts.at(-1);
+  const broke = last?.class === 'connection' && last.phase !== undefined && !beforeMail.has(last.phase);
+  const accepted = parseId(delivery.messageId)?.at ?? 0;
+  const order = timed ? Date.parse(delivery.due ?? '') : broke ? Date.parse(delivery.changedAt) : accepted;
+  return {
+    partitionKey: partition(classOf(delivery), timed ? 'time' : 'event'),
+    rowKey: `${sortable(order)}-${delivery.id}-${delivery.parkings ?? 0}`,
   };
 };
 

@@ -75,6 +75,8 @@ const waitForRelay = (gate: Parameters<typeof sentenceFor>[0]): Verdict => ({
 const reporting = (breaker: Breaker, right: Pass, drain: () => Promise<void>): Hold => ({
   release: () => breaker.handBack(right),
   settle: async (outcome, delivery, settings) => {
+    // What this process broke off itself, since it is closing, says nothing of the relay.
+    if (outcome.class !== 'accepted' && outcome.rule === 'closing') return await breaker.handBack(right);
     const { released } =
       outcome.class === 'accepted'
         ? await breaker.success(right)

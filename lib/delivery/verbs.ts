@@ -8,6 +8,7 @@ import { carrierOf, type Lanes } from './carrier.ts';
 import { type Delivery, keepsMail, laneOfDelivery, moved } from './delivery.ts';
 import { parseId } from './id.ts';
 import type { Filter, Ledger, Page, Stored, Summary } from './ledger.ts';
+import type { Parking } from './parking.ts';
 import { isFinal, type Verb, verbs } from './states.ts';
 
 /** What an admin does to deliveries by hand: audited, and harmless to repeat. */
@@ -47,6 +48,7 @@ export interface AppliedAll {
 interface Parts {
   ledger: Ledger;
   lanes: Lanes;
+  parking: Pick<Parking, 'leave'>;
   audit: Pick<AuditLog, 'record'>;
   clock: Clock;
   newWriter(): string;
@@ -55,7 +57,7 @@ interface Parts {
 /** A carrier that follows from a resend by hand, should the process die between the row and the queue. */
 const safetyNet = 15;
 
-export const deliveryVerbs = ({ ledger, lanes, audit, clock, newWriter }: Parts): Verbs => {
+export const deliveryVerbs = ({ ledger, lanes, parking, audit, clock, newWriter }: Parts): Verbs => {
   const apply = async (verb: Verb, deliveryId: string, actor: Actor, note?: string): Promise<Applied> => {
     for (let round = 0; round < 4; round++) {
       const known = parseId(deliveryId)?.n === undefined ? undefined : await ledger.read(deliveryId);
@@ -65,6 +67,7 @@ export const deliveryVerbs = ({ ledger, lanes, audit, clock, newWriter }: Parts)
       const stored = await perform(verb, known, actor);
       if (!stored) continue;
       await ledger.index(stored.delivery);
+      if (known.delivery.state === 'parked') await parking.leave(known.delivery);
       await audit.record({
         actor,
         action: `delivery.${verb}`,
@@ -149,10 +152,11 @@ const mailToResend = ({ delivery, mail, original }: Stored): Mail => {
   if (mail) return mail;
   if (delivery.state === 'sent')
     throw new PosternError('illegal-state', 'The relay took this mail; send a new one instead.');
-  if (!original) {
+  const confidential = delivery.kind !== 'unknown' && traitsOf(delivery.kind).confidential;
+  if (!original || confidential) {
     throw new PosternError(
       'illegal-state',
-      delivery.kind !== 'unknown' && traitsOf(delivery.kind).confidential
+      confidential
         ? 'The content of this mail is not kept, since it held a code or a link to an account. Ask for a new one.'
         : 'The content of this mail was not kept here. Ask its producer to send it again.',
     );

@@ -10,6 +10,7 @@ import type { CredentialSources } from './credentials.ts';
 import { RelayFailure } from './failure.ts';
 import { mimeOf } from './mime.ts';
 import type { Accepted, Fault, Outcome } from './outcome.ts';
+import { presentable } from './reply.ts';
 import { submitByCommand } from './sendmail.ts';
 import { type Release, slots } from './slots.ts';
 
@@ -49,11 +50,16 @@ export const relayRoom = ({ settings: { secret }, tokens, submitTimeout, clock, 
   const underWay = new Set<Promise<Outcome>>();
 
   const handOver = async (mail: Submission, settings: Settings, signal: AbortSignal): Promise<Accepted | Fault> => {
+    let message: Buffer;
     try {
-      if (settings.type !== 'smtp') {
-        return await submitByCommand(mail, await mimeOf(mail, clock.now(), 'unix'), settings, signal);
-      }
-      return await smtp.submit(mail, await mimeOf(mail, clock.now(), 'win'), settings, signal);
+      message = await mimeOf(mail, clock.now(), settings.type === 'smtp' ? 'win' : 'unix');
+    } catch (error) {
+      const reply = `The mail cannot be built: ${error instanceof Error ? error.message : 'no reason given'}`;
+      return { class: 'message', phase: 'data', rule: 'unbuildable', reply: presentable(reply) };
+    }
+    try {
+      if (settings.type !== 'smtp') return await submitByCommand(mail, message, settings, signal);
+      return await smtp.submit(mail, message, settings, signal);
     } catch (error) {
       if (error instanceof TokenFault) return error.fault;
       if (!(error instanceof RelayFailure)) throw error;
@@ -65,7 +71,8 @@ export const relayRoom = ({ settings: { secret }, tokens, submitTimeout, clock, 
     const start = clock.now();
     const signals = [AbortSignal.timeout(submitTimeout), closing.signal, ...(stop ? [stop] : [])];
     const outcome = await handOver(mail, settings, AbortSignal.any(signals));
-    return { ...outcome, milliseconds: clock.now() - start };
+    const ours = closing.signal.aborted && outcome.class === 'connection';
+    return { ...outcome, ...(ours && { rule: 'closing' }), milliseconds: clock.now() - start };
   };
 
   return {

@@ -42,8 +42,12 @@ export interface Session {
   close(): void;
 }
 
-/** Longest silence per step, in milliseconds: nodemailer's own defaults (2 and 10 minutes) outlive a claim's lease. */
-const patience = { connect: 15_000, greeting: 15_000, silence: 60_000 };
+/**
+ * Longest waits at the beginning, in milliseconds; nodemailer's own outlive a claim's lease. After that only the bound of
+ * the whole hand-over counts: a relay may take minutes after the final dot (RFC 5321 section 4.5.3.2.6), and whoever
+ * gives up on it early sends the mail twice.
+ */
+const patience = { connect: 15_000, greeting: 15_000 };
 
 /**
  * How each security setting is kept (RFC 3207, RFC 8314). `tls` fails rather than go on in the clear where STARTTLS is
@@ -76,7 +80,7 @@ export const openSession = async (
     dnsTimeout: Math.min(patience.connect, most),
     connectionTimeout: Math.min(patience.connect, most),
     greetingTimeout: Math.min(patience.greeting, most),
-    socketTimeout: Math.min(patience.silence, most),
+    socketTimeout: most,
     socketCloseTimeout: 1000,
     customAuth: { TOKEN: xoauth2, PROBE: probe },
   });

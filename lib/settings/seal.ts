@@ -15,7 +15,11 @@ interface Sealed {
   show(settings: Settings, state: SecretState): void;
 }
 
-const server = ({ smtp }: Settings) => ({ host: smtp.host, port: smtp.port, user: smtp.auth.user });
+/** A secret that was given for an encrypted connection does not go over a clear one either. */
+const server = ({ smtp }: Settings) => ({
+  ...{ host: smtp.host, port: smtp.port, user: smtp.auth.user },
+  clear: smtp.security === 'none' ? 1 : 0,
+});
 
 export const sealedSecrets: Readonly<Record<SealedName, Sealed>> = {
   'smtp-password': {

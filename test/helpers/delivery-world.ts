@@ -127,7 +127,7 @@ export const deliveryWorld = (storage: Storage, afterCrash: 'resend' | 'hold', r
           ...{ mail, content: text, recipient: to, messageId: messageIdHeader ?? `<${id}@example.com>` },
           sender: { from: { address: 'files@example.com' }, envelopeFrom: 'files@example.com', why: '' as never },
         }),
-      ...{ clock: time, random, newWriter, submitTimeout: minutes(2), log },
+      ...{ clock: time, random, newWriter, submitTimeout: minutes(2), wait: async () => {}, log },
     });
     const last = lastResort({ ledger: book, keys, lanes, content, clock: time, newWriter, log });
     const accept = acceptance({
@@ -135,7 +135,7 @@ export const deliveryWorld = (storage: Storage, afterCrash: 'resend' | 'hold', r
       ...{ clock: time, random, newWriter, log },
     });
     const audit = auditLog({ table: through(storage.table('audit')), clock: time, uniqueId: newWriter });
-    const verbs = deliveryVerbs({ ledger: book, lanes, audit, clock: time, newWriter });
+    const verbs = deliveryVerbs({ ledger: book, lanes, parking: parked, audit, clock: time, newWriter });
     const routes = [...messageRoutes({ acceptance: accept, desk, ledger: book, keys }), ...deliveryRoutes(verbs)];
     return { ...process, ledger: book, parked, accept, verbs, last, routes, log };
   };

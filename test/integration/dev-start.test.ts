@@ -179,7 +179,7 @@ test('another storage account and another mail server take the place of ours', a
     SMTP_HOST: 'mail.example.com',
     SMTP_PORT: '2525',
   });
-  expect(Object.keys(await stack.pids()).sort()).toEqual(['gate', 'host1', 'identity', 'start', 'vault']);
+  expect(Object.keys(await stack.pids()).sort()).toEqual(['entra', 'gate', 'host1', 'identity', 'start', 'vault']);
   expect(stack.output()).toMatch(/settings by .*"host":"mail.example.com","port":2525/);
   const queue = QueueServiceClient.fromConnectionString(connection).getQueueClient('mail');
   await queue.sendMessage(Buffer.from('{"outside":1}').toString('base64'));

@@ -12,7 +12,11 @@ const limited = async (limit: object, more: object = {}) => {
     await all.workNow();
   };
   const putSome = async (names: string[], more: object = {}) => {
-    for (const name of names) await all.put(share(`${name}@example.com`, more));
+    for (const name of names) {
+      await all.put(share(`${name}@example.com`, more));
+      // Their order is that of acceptance, so no two may come in one millisecond.
+      all.time.advance(1);
+    }
   };
   const code = (name: string) => all.put(share(`${name}@example.com`, { kind: 'two-factor' }), 'mail-priority');
   const arrived = () => all.smtp.accepted.map((it) => it.envelope.to[0]?.replace('@example.com', ''));

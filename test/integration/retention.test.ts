@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { days, hours, minutes } from '../../lib/clock.ts';
 import { contentBlobOf } from '../../lib/delivery/content.ts';
 import { retention } from '../../lib/delivery/retention.ts';
@@ -151,4 +151,50 @@ test('content that a producer named stays, since another message may name it too
   await postern.timers.ageOut();
   await put({ v: 1, mail: { ...named, to: [{ address: 'bea@example.com' }] } });
   expect(await deliveryTo('bea@example.com')).toMatchObject({ state: 'sent' });
+});
+
+describe('codes and account links', () => {
+  const code = (to: string | string[], more: object = {}) =>
+    share(to, { kind: 'two-factor', subject: 'Code 4711', text: `Code 4711 ${big}`, ...more });
+
+  test('their blobs go once no delivery of the message goes on, long before its history', async () => {
+    const all = await stack(keeping(30));
+    const { postern, work, time, deliveryTo } = all;
+    for (const to of ['ana@example.com', ['bea@example.com', 'cy@example.com']]) {
+      await postern.rooms.acceptance.overHttp(mail.parse(code(to).mail), 'svc');
+    }
+    await work();
+    expect(await blobsOf(all)).not.toEqual([]);
+    time.advance(hours(2));
+    await postern.timers.ageOut();
+    expect(await blobsOf(all)).toEqual([]);
+    expect(await deliveryTo('cy@example.com')).toMatchObject({ state: 'sent' });
+  });
+
+  test('one whose outcome nobody knows is kept for a decision until it expires, and not after', async () => {
+    const all = await stack(keeping(30));
+    const { postern, put, time, smtp, azure, deliveryTo } = all;
+    smtp.faults.set([{ at: 'accept', drop: 'after', times: 1 }]);
+    await put(code('ana@example.com', { text: 'Code 4711', expiresAt: '2026-11-22T12:00:00Z' }));
+    expect(await deliveryTo('ana@example.com')).toMatchObject({ state: 'uncertain' });
+    time.advance(hours(2));
+    await postern.timers.ageOut();
+    expect(JSON.stringify(await rowsOf(azure.table('deliveries')))).toContain('4711');
+    time.advance(hours(2));
+    await postern.timers.ageOut();
+    expect(JSON.stringify(await rowsOf(azure.table('deliveries')))).not.toContain('4711');
+    expect(await deliveryTo('ana@example.com')).toMatchObject({ state: 'uncertain' });
+  });
+
+  test('one that is refused is kept without what it says, and a resend tells so', async () => {
+    const { postern, put, azure, deliveryTo } = await stack();
+    await put(code('ana@example.com', { text: 'Code 4711', expiresAt: 'tomorrow', ref: { session: 's-1' } }));
+    const { id } = await deliveryTo('ana@example.com');
+    expect(JSON.stringify(await rowsOf(azure.table('deliveries')))).not.toContain('4711');
+    expect((await postern.rooms.ledger.read(id))?.original).toContain('s-1');
+    await expect(postern.rooms.verbs.apply('resend', id, { id: 'admin', name: 'Admin' })).rejects.toMatchObject({
+      code: 'illegal-state',
+      message: expect.stringContaining('held a code'),
+    });
+  });
 });
