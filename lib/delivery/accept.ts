@@ -29,7 +29,7 @@ import { messageIdOf, newMessageId, parseId } from './id.ts';
 import type { Keys } from './keys.ts';
 import type { LastResort } from './last-resort.ts';
 import { type Ledger, openIndexed } from './ledger.ts';
-import { rejected } from './rejected.ts';
+import { keptOriginal, rejected } from './rejected.ts';
 import { isFinal } from './states.ts';
 
 /** What the Functions host tells of a queue message. It is believed for well-formed messages only, see `QueueBody`. */
@@ -192,7 +192,8 @@ export const acceptance = (parts: Parts): Acceptance => {
   };
 
   const refuse = async (refused: Omit<Parameters<typeof rejected>[0], 'at'>, body: unknown): Promise<void> => {
-    const original = typeof body === 'string' ? body : JSON.stringify(body);
+    const text = typeof body === 'string' ? body : JSON.stringify(body);
+    const original = keptOriginal(text, refused.bad.kind);
     for (const row of rejected({ ...refused, at: clock.now() })) {
       const { first } = await openIndexed(ledger, row, parts.newWriter(), { original });
       if (first) log.alert(alerts.deliveryFailed, { delivery: row.id, kind: row.kind, code: row.reason.code });

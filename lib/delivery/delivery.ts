@@ -180,9 +180,11 @@ export const laneOfDelivery = (delivery: Delivery): Lane => lanes[classOf(delive
 
 /**
  * Whether the row of a delivery in this state keeps the mail itself: as long as it may still be handed over, if only by
- * an admin's wish. What holds a code or a link to an account goes as soon as it is settled.
+ * an admin's wish. What holds a code or a link to an account goes as soon as it is settled, or too late for a person to
+ * decide about.
  */
-export const keepsMail = ({ kind, state }: Delivery): boolean => {
+export const keepsMail = ({ kind, state, expiresAt, changedAt }: Delivery): boolean => {
   if (state === 'sent') return false;
-  return !isFinal(state) || kind === 'unknown' || !traitsOf(kind).confidential;
+  if (kind === 'unknown' || !traitsOf(kind).confidential) return true;
+  return !isFinal(state) && !(state === 'uncertain' && changedAt >= expiresAt);
 };

@@ -1,5 +1,6 @@
 import { iso } from '../clock.ts';
 import type { FieldFault } from '../errors.ts';
+import { parseJson } from '../json.ts';
 import { traitsOf } from '../message/kinds.ts';
 import type { BadBody } from '../message/queue-body.ts';
 import { type Delivery, notKept, type Reason } from './delivery.ts';
@@ -47,6 +48,19 @@ export const rejected = ({ bad, messageId, firstN, code, each, at }: Rejection):
     };
   });
 };
+
+/**
+ * The text of a refused message as its row keeps it: without what the recipient was to read where that is a code or a
+ * link to an account, which nobody may read afterwards or send again.
+ */
+export const keptOriginal = (text: string, kind: Delivery['kind'] | undefined): string => {
+  if (kind === undefined || kind === 'unknown' || !traitsOf(kind).confidential) return text;
+  const json = parseJson(text);
+  if (!('value' in json)) return '';
+  return JSON.stringify(json.value, (name, value: unknown) => (secret.has(name) ? undefined : value));
+};
+
+const secret = new Set(['text', 'html', 'attachments', 'subject']);
 
 const told = (faults: readonly FieldFault[]): string =>
   faults

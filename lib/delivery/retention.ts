@@ -3,6 +3,7 @@ import type { AuditLog } from '../audit/audit.ts';
 import { type Clock, days, minutes } from '../clock.ts';
 import type { Settings } from '../settings/schema.ts';
 import { isMissing, isStale } from '../storage/table.ts';
+import { forgetCodes } from './codes.ts';
 import { type ContentStore, contentBlobOf, messageBlobOf } from './content.ts';
 import { keyPartition, parseId, partitionOf, recipientPartition } from './id.ts';
 import type { Ledger, Summary } from './ledger.ts';
@@ -12,7 +13,7 @@ interface Parts {
   deliveries: TableClient;
   recipients: TableClient;
   keys: TableClient;
-  ledger: Pick<Ledger, 'ofMessage'>;
+  ledger: Pick<Ledger, 'ofMessage' | 'move'>;
   audit: Pick<AuditLog, 'ageOut'>;
   content: Pick<ContentStore, 'remove'>;
   settings: { current(): Promise<Settings> };
@@ -26,7 +27,7 @@ const abreast = 16;
 const longestRun = minutes(5);
 
 /**
- * Ages out history, content, keys and the audit by the setting, in steps that can be broken off anywhere: a delivery's
+ * Ages out history, content, keys and the audit by the setting, and what is left of codes at once; in steps that can be broken off anywhere: a delivery's
  * row goes last, so that what hangs on it is found again.
  *
  * What still waits or asks for a person stays, however old it is, and so does what it shares with the other recipients
@@ -82,6 +83,7 @@ export const retention = (parts: Parts) => {
       done += rows.length;
       if (done >= most || clock.now() - start > longestRun) break;
     }
+    await forgetCodes(parts)();
     await audit.ageOut(cutoff, most);
     return done;
   };

@@ -175,7 +175,7 @@ describe('codes and account links', () => {
     const all = await stack(keeping(30));
     const { postern, put, time, smtp, azure, deliveryTo } = all;
     smtp.faults.set([{ at: 'accept', drop: 'after', times: 1 }]);
-    await put(code('ana@example.com', { text: 'Code 4711', expiresAt: '2026-11-22T12:00:00Z' }));
+    await put(code('ana@example.com', { text: 'Code 4711', expiresAt: '2026-11-22T12:00:00Z' }), 'mail-priority');
     expect(await deliveryTo('ana@example.com')).toMatchObject({ state: 'uncertain' });
     time.advance(hours(2));
     await postern.timers.ageOut();
