@@ -52,11 +52,27 @@ const takeAll = async (room: RollingLimit, limit: LimitSettings, kindClass: Kind
 };
 
 describe('the limit', () => {
-  test('is off at 0: nothing is counted and the storage is not asked', async () => {
-    const { row, instance } = setting();
+  test('is off at 0: nothing is counted, and the storage is asked once a minute whatever the number of mails', async () => {
+    const { row, time, instance } = setting();
     const room = instance();
+    await Promise.all(Array.from({ length: 50 }, () => taken(room, limitOf(0))));
+    expect(row.operations()).toBe(1);
+    time.advance(minutes(1));
     for (let i = 0; i < 50; i++) await taken(room, limitOf(0));
-    expect(row.operations()).toBe(0);
+    expect(row.operations()).toBe(2);
+    expect(row.now()).toBeUndefined();
+  });
+
+  test('off at 0 it still hears within a minute that another instance closed the tap, or opened it', async () => {
+    const { time, instance } = setting();
+    const [one, other] = [instance(), instance()];
+    await taken(one, limitOf(0));
+    await other.quotaHit(time.now() + hours(2), '452 4.5.3 quota');
+    time.advance(minutes(1));
+    expect(await one.take('ordinary', limitOf(0))).toMatchObject({ ok: false, reason: 'relay-quota' });
+    await other.openTap();
+    time.advance(seconds(5));
+    expect(await one.take('ordinary', limitOf(0))).toMatchObject({ ok: true });
   });
 
   test('costs a handful of operations for a thousand mails', async () => {
