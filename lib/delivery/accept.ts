@@ -240,6 +240,10 @@ export const acceptance = (parts: Parts): Acceptance => {
         }
         const known = await ledger.ofMessage(claimed.messageId);
         const deliveries = known.map(({ delivery }) => delivery);
+        // What came by the queue has no owner; whoever knows its key may ask for it.
+        if (deliveries.some((it) => it.owner !== undefined && it.owner !== owner)) {
+          throw new PosternError('key-reused', 'This key was used by another service; use keys of your own.');
+        }
         // Complete rows were written after the queue had it; anything less may be left over from a crash.
         if (deliveries.length === mail.to.length) {
           return { messageId: claimed.messageId, deliveries, mail, replayed: true, settled: async () => {} };

@@ -134,6 +134,19 @@ describe('Idempotency-Key', () => {
   });
 });
 
+test('a key that another service used is refused, though the message is the same, and shows nothing of the other’s', async () => {
+  const { postern, smtp } = await stack();
+  const body = share('ana@example.com', { key: 'k-1' });
+  const mine = (await post(postern, body, waiting)).json as { id: string };
+  for (const headers of [waiting, {}]) {
+    const theirs = await post(postern, body, headers, 'other');
+    expect(theirs).toMatchObject({ status: 409, json: { code: 'key-reused' } });
+    expect(String(theirs.body)).not.toContain(mine.id);
+  }
+  expect(await post(postern, body, waiting)).toMatchObject({ status: 200, json: mine });
+  expect(smtp.accepted).toHaveLength(1);
+});
+
 test('a service sees what it posted, and nothing of another’s, by time, by recipient, by key and by id', async () => {
   const { postern } = await stack();
   const mine = await post(postern, share('ana@example.com', { key: 'mine' }), waiting);
