@@ -118,6 +118,13 @@ export const ledger = (deliveries: TableClient, recipients: TableClient): Ledger
     }
   };
 
+  /** What is not final in the list by recipient may have moved on since: the row itself knows. */
+  const asOfNow = async (item: Summary): Promise<Summary> => {
+    if (isFinal(item.state)) return item;
+    const present = await readRow(deliveries, keyOfDelivery(item.id));
+    return present ? summaryOf(present.delivery) : item;
+  };
+
   return {
     open: (delivery, writer, mail, original) => writeIfFirst({ delivery, writer, mail, original }),
     move: ({ etag, original }, delivery, writer, mail) => writeIfFirst({ delivery, writer, mail, original }, etag),
@@ -141,7 +148,7 @@ export const ledger = (deliveries: TableClient, recipients: TableClient): Ledger
       return found;
     },
     byTime: async (filter, size, after) =>
-      page<SummaryRow, Summary>(deliveries, timeFilter(filter), size, after, (row) => JSON.parse(row.summary)),
+      page<SummaryRow, Summary>(deliveries, timeFilter(filter), size, after, async (row) => JSON.parse(row.summary)),
     byRecipient: async (address, filter, size, after) => {
       const span = [
         `PartitionKey eq '${recipientPartition(address)}'`,
@@ -150,18 +157,10 @@ export const ledger = (deliveries: TableClient, recipients: TableClient): Ledger
         ...(filter.kind ? [`kind eq '${filter.kind}'`] : []),
         ...(filter.owner ? [odata`owner eq ${filter.owner}`] : []),
       ];
-      const found = await page<SummaryRow, Summary>(recipients, span.join(' and '), size, after, (row) =>
-        JSON.parse(row.summary),
-      );
-      // What is not final there may have moved on since: the row itself knows.
-      const items = await Promise.all(
-        found.items.map(async (item) => {
-          if (isFinal(item.state)) return item;
-          const present = await readRow(deliveries, keyOfDelivery(item.id));
-          return present ? summaryOf(present.delivery) : item;
-        }),
-      );
-      return { items: filter.state ? items.filter((item) => item.state === filter.state) : items, next: found.next };
+      return page<SummaryRow, Summary>(recipients, span.join(' and '), size, after, async (row) => {
+        const item = await asOfNow(JSON.parse(row.summary));
+        return filter.state === undefined || item.state === filter.state ? item : undefined;
+      });
     },
   };
 };
@@ -257,7 +256,8 @@ async function page<R extends object, T>(
   filter: string,
   size: number,
   after: string | undefined,
-  toItem: (row: TableEntityResult<R>) => T,
+  /** `undefined` for a row that is not meant. */
+  toItem: (row: TableEntityResult<R>) => Promise<T | undefined>,
 ): Promise<Page<T>> {
   const queryOptions = { filter, select: ['partitionKey', 'rowKey', 'summary'] };
   const items: T[] = [];
@@ -267,7 +267,7 @@ async function page<R extends object, T>(
       .listEntities<R>({ queryOptions })
       .byPage({ maxPageSize: size - items.length, ...(next ? { continuationToken: next } : {}) });
     const { value: rows } = await pages.next();
-    items.push(...(rows ?? []).map(toItem));
+    items.push(...(await Promise.all((rows ?? []).map(toItem))).filter((item) => item !== undefined));
     next = rows?.continuationToken;
     if (!next) break;
   }
