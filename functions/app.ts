@@ -110,7 +110,8 @@ export const composePostern = (config: Config, world: World = {}) => {
     drain().catch(undrained);
   };
   /** What was saved is saved, whether or not the relay's row can be reached now; its next probe comes anyway. */
-  const tryAgain = async () => {
+  const tryAgain = async (): Promise<void> => {
+    oauth.tryAgain();
     await fuse.probeNow().catch(undrained);
     await drainSoon();
   };
@@ -161,7 +162,9 @@ export const composePostern = (config: Config, world: World = {}) => {
     ...explainRoutes(explainer({ gates, settings, clock })),
     ...messageRoutes({ acceptance: accept, desk, ledger: book, keys }),
     ...deliveryRoutes(verbs),
-    ...relayRoutes({ state, breaker: fuse, pause, limit, audit, waiting: () => waitingIn(parked), drain: drainSoon }),
+    ...relayRoutes({
+      ...{ state, breaker: fuse, pause, limit, audit, oauth, waiting: () => waitingIn(parked), drain: drainSoon },
+    }),
     ...usageRoutes({ limit, settings: settings.refresh }),
     ...doNotEmailRoutes({
       list,

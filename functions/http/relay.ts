@@ -4,6 +4,7 @@ import { iso } from '../../lib/clock.ts';
 import { type AnyRoute, type Principal, type Reply, route } from '../../lib/http/route.ts';
 import type { RollingLimit } from '../../lib/limit/limit.ts';
 import { singleLine } from '../../lib/message/text.ts';
+import type { OAuthRoom } from '../../lib/oauth/room.ts';
 import type { Breaker } from '../../lib/relay/breaker.ts';
 import type { PauseSwitch } from '../../lib/relay/pause.ts';
 import { type Remedy, remedies } from '../../lib/relay/remedies.ts';
@@ -45,6 +46,8 @@ interface Needs {
   pause: PauseSwitch;
   limit: Pick<RollingLimit, 'openTap'>;
   audit: Pick<AuditLog, 'record'>;
+  /** The probe asks Entra too, where mail waits for a token. */
+  oauth: Pick<OAuthRoom, 'tryAgain'>;
   /** How many mails are set aside, by what they wait for. */
   waiting(): Promise<Record<string, number>>;
   /** Lets waiting mail go at once; called after what held it has ended. */
@@ -52,7 +55,7 @@ interface Needs {
 }
 
 /** The relay's state, and the switches of an admin. Every switch may be thrown twice: the second time changes nothing. */
-export const relayRoutes = ({ state, breaker, pause, limit, audit, waiting, drain }: Needs): AnyRoute[] => {
+export const relayRoutes = ({ state, breaker, pause, limit, audit, oauth, waiting, drain }: Needs): AnyRoute[] => {
   const view = async (): Promise<Reply> => ({ status: 200, body: viewOf(await state.current(), await waiting()) });
   const record = (principal: Principal | undefined, action: AuditAction, detail?: Record<string, string>) =>
     audit.record({ actor: actorOf(principal), action, subject: 'relay', detail });
@@ -108,6 +111,7 @@ export const relayRoutes = ({ state, breaker, pause, limit, audit, waiting, drai
       summary: 'Tries the relay now: the next waiting mail goes, and if the relay takes it, all others follow.',
       answers,
       handle: async ({ principal }) => {
+        oauth.tryAgain();
         const [tried, opened] = await Promise.all([breaker.probeNow(), limit.openTap()]);
         if (tried.released || opened) {
           await record(principal, 'relay.probe');

@@ -25,6 +25,8 @@ export interface OAuthRoom {
   view(): Promise<TokenView>;
   /** Takes the account and its secret away. The consent stays at Entra, where only an administrator can revoke it. */
   disconnect(person: Person): Promise<TokenView>;
+  /** Somebody changed something or asks to try now: this process's next mail asks Entra, whatever it answered before. */
+  tryAgain(): void;
   /** Once a day: renews the token really, and raises the alerts about what ends. */
   daily(): Promise<void>;
   /** Stores what the vault did not take before. */
@@ -102,6 +104,7 @@ export const oauthRoom = (parts: OAuthNeeds): OAuthRoom => {
       if (gone) await audit.record({ actor: person, action: 'oauth.disconnect', subject: gone });
       return view();
     },
+    tryAgain: tokens.tryAgain,
     daily: async () => {
       const present = await settings.refresh();
       if (!usesOAuth(present)) return;

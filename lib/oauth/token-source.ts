@@ -40,6 +40,8 @@ export interface HeldTokens extends TokenSource {
   /** Takes over the token of a sign-in. */
   hold(token: AccessToken, ends: number, use: { settings: Settings; connection: Connection }): void;
   forget(): void;
+  /** After a failure: ask Entra at the next need, not only when it has been left alone for long enough. */
+  tryAgain(): void;
 }
 
 /**
@@ -152,6 +154,11 @@ export const tokenSource = (parts: Needs): HeldTokens => {
     forget: () => {
       held = undefined;
       setback = undefined;
+    },
+    tryAgain: () => {
+      forced = undefined;
+      // How often it failed stays known: it is left alone the longer if it fails again.
+      if (setback) setback = { ...setback, until: clock.now() };
     },
   };
 };

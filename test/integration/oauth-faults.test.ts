@@ -100,6 +100,24 @@ test('Retry-After is obeyed, by a forced renewal too', async () => {
   expect(await stack.first.send()).toMatchObject({ class: 'accepted' });
 });
 
+test('who asks to try now does not wait for a setback; a failure after that makes it no shorter', async () => {
+  const stack = await connected();
+  stack.entra.faults.set([{ at: 'token', code: 53003 }]);
+  await stack.first.send();
+  const asked = stack.refreshes();
+  await stack.first.send();
+  expect(stack.refreshes()).toBe(asked);
+  stack.first.oauth.tryAgain();
+  await stack.first.send();
+  expect(stack.refreshes()).toBe(asked + 1);
+  stack.clock.pass(minutes(1) + 1000);
+  await stack.first.send();
+  expect(stack.refreshes()).toBe(asked + 1);
+  stack.entra.faults.clear();
+  stack.first.oauth.tryAgain();
+  expect(await stack.first.send()).toMatchObject({ class: 'accepted' });
+});
+
 test('Entra is silent in the last five minutes of a token: it serves on', async () => {
   const stack = await oauthStack();
   await stack.save();

@@ -31,6 +31,7 @@ const stack = async () => {
   const audit = auditLog({ table: azure.table('audit'), clock: time });
   const settings = { limit: { per24Hours: 100, priorityReserve: 10, perMinute: 0, connections: 3 } };
   let drains = 0;
+  const tokenTries: number[] = [];
   const process = () => {
     const state = sharedRelayState({ row: relayRow(azure.table('relay')), clock: time });
     const limit = rollingLimit({ row: windowRow(azure.table('limit')), clock: time, log, after: time.after });
@@ -46,6 +47,7 @@ const stack = async () => {
     ...relayRoutes({
       ...web,
       audit,
+      oauth: { tryAgain: () => void tokenTries.push(time.now()) },
       waiting: async () => ({ relay: 5, pause: 0 }),
       drain: async () => {
         drains += 1;
@@ -61,7 +63,7 @@ const stack = async () => {
   };
   const actions = async () =>
     (await audit.list({ limit: 50 })).entries.map((entry) => [entry.action, entry.actor.name]);
-  return { time, log, process, call, actions, settings, drains: () => drains };
+  return { time, log, process, call, actions, settings, tokenTries, drains: () => drains };
 };
 
 const passOf = async (room: Breaker): Promise<Pass> => {
@@ -71,7 +73,7 @@ const passOf = async (room: Breaker): Promise<Pass> => {
 };
 
 test('an admin sees why mail waits and what helps, and tries the relay now', async () => {
-  const { time, process, call, actions, drains, log } = await stack();
+  const { time, process, call, actions, drains, tokenTries, log } = await stack();
   expect(await call('GET', '/api/relay')).toMatchObject({
     status: 200,
     body: { state: 'closed', cause: null, since: null, nextProbe: null, remedy: null, pause: null },
@@ -86,6 +88,7 @@ test('an admin sees why mail waits and what helps, and tries the relay now', asy
   expect(Date.parse(String(body.nextProbe)) - time.now()).toBe(minutes(1));
 
   expect(await call('POST', '/api/relay/probe')).toMatchObject({ status: 200, body: { nextProbe: since } });
+  expect(tokenTries).toHaveLength(1);
   expect(drains()).toBe(1);
   const gate = await process().breaker.gate();
   expect(gate).toMatchObject({ open: true, probe: true });
@@ -97,7 +100,7 @@ test('an admin sees why mail waits and what helps, and tries the relay now', asy
 });
 
 test('the kill switch is audited, survives restarts, and resuming drains; throwing it twice changes nothing', async () => {
-  const { process, call, actions, drains } = await stack();
+  const { time, process, call, actions, drains } = await stack();
   const pause = { scope: 'ordinary', reason: 'A wrong template went out.' };
   const paused = { scope: 'ordinary', reason: pause.reason, by: 'ana@example.com' };
   expect(await call('POST', '/api/relay/pause', pause)).toMatchObject({ status: 200, body: { pause: paused } });
@@ -106,6 +109,7 @@ test('the kill switch is audited, survives restarts, and resuming drains; throwi
   expect(await restarted.pause.paused('ordinary')).toMatchObject({ reason: pause.reason });
   expect(await restarted.pause.paused('priority')).toBeUndefined();
   expect(drains()).toBe(0);
+  time.advance(minutes(1));
   expect(await call('POST', '/api/relay/resume')).toMatchObject({ status: 200, body: { pause: null } });
   expect(await call('POST', '/api/relay/resume')).toMatchObject({ status: 200, body: { pause: null } });
   expect(drains()).toBe(1);
