@@ -4,10 +4,13 @@ import { messageIdOf } from '../../lib/delivery/id.ts';
 import type { LastResort } from '../../lib/delivery/last-resort.ts';
 import { parseJson } from '../../lib/json.ts';
 import type { Lane } from '../../lib/message/kinds.ts';
+import { isMissing } from '../../lib/storage/table.ts';
 
 /** Messages read in one go, and goes at the most in one run. */
-const batch = 32;
-const goes = 20;
+const batch = 8;
+const goes = 80;
+/** Seconds for which a go has its messages to itself: a message to many recipients takes a while to settle. */
+const hidden = 120;
 
 /**
  * Empties a lane's poison queue into visible rows. A timer and no queue trigger: the host moves a message that is not
@@ -16,18 +19,29 @@ const goes = 20;
  */
 export const poison = async (lane: Lane, queue: QueueClient, lastResort: LastResort): Promise<void> => {
   for (let go = 0; go < goes; go++) {
-    const { receivedMessageItems } = await queue.receiveMessages({ numberOfMessages: batch, visibilityTimeout: 120 });
+    const { receivedMessageItems } = await queue.receiveMessages({
+      numberOfMessages: batch,
+      visibilityTimeout: hidden,
+    });
     if (receivedMessageItems.length === 0) return;
     // One that cannot be settled now must not keep the others waiting behind it.
     const faults: unknown[] = [];
     for (const message of receivedMessageItems) {
-      await settle(lane, message, lastResort).then(
-        () => queue.deleteMessage(message.messageId, message.popReceipt),
-        (error: unknown) => faults.push(error),
-      );
+      await settle(lane, message, lastResort)
+        .then(() => remove(queue, message))
+        .catch((error: unknown) => faults.push(error));
     }
     if (faults.length > 0)
       throw new AggregateError(faults, `${faults.length} messages of ${queue.name} are not settled`);
+  }
+};
+
+/** One that took too long to settle has become visible again and may be in other hands, which find its row. */
+const remove = async (queue: QueueClient, { messageId, popReceipt }: ReceivedMessageItem): Promise<void> => {
+  try {
+    await queue.deleteMessage(messageId, popReceipt);
+  } catch (error) {
+    if (!isMissing(error)) throw error;
   }
 };
 
