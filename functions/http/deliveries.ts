@@ -62,11 +62,14 @@ export const deliveryRoutes = (verbs: Verbs): AnyRoute[] =>
       body: many,
       answers: {
         200: {
-          description: 'Ids by what became of them, and `next` where there may be more: give it as `after`.',
+          description:
+            'Ids by what became of them, and `next` where there may be more: give it as `after`. `left` is what time did ' +
+            'not suffice for: ask again with the same `after`.',
           schema: z.object({
             changed: z.array(z.string()),
             unchanged: z.array(z.string()),
             refused: z.array(z.object({ id: z.string(), reason: z.string() })),
+            left: z.array(z.string()),
             next: z.string().optional(),
           }),
         },

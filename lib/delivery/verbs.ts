@@ -18,7 +18,10 @@ export interface Verbs {
    * @throws PosternError `not-found`; `illegal-state` where the state does not allow it or the mail is not kept
    */
   apply(verb: Verb, deliveryId: string, actor: Actor, note?: string): Promise<Applied>;
-  /** Applies a verb to one page of what a filter finds; `next` goes on. Refusals are told, not thrown. */
+  /**
+   * Applies a verb to one page of what a filter finds; `next` goes on. Refusals are told, not thrown. Where time runs out
+   * within the page, `left` names the rest of it, which the same `after` finds again.
+   */
   applyAll(
     verb: Verb,
     filter: Filter & { to?: string | undefined },
@@ -42,6 +45,7 @@ export interface AppliedAll {
   changed: string[];
   unchanged: string[];
   refused: { id: string; reason: string }[];
+  left: string[];
   next?: string | undefined;
 }
 
@@ -56,6 +60,9 @@ interface Parts {
 
 /** A carrier that follows from a resend by hand, should the process die between the row and the queue. */
 const safetyNet = 15;
+
+/** The platform's front end ends a request after 230 s, and its caller would not hear what was done. */
+const budget = seconds(150);
 
 export const deliveryVerbs = ({ ledger, lanes, parking, audit, clock, newWriter }: Parts): Verbs => {
   const apply = async (verb: Verb, deliveryId: string, actor: Actor, note?: string): Promise<Applied> => {
@@ -108,8 +115,12 @@ export const deliveryVerbs = ({ ledger, lanes, parking, audit, clock, newWriter 
       const found: Page<Summary> = to
         ? await ledger.byRecipient(to, filter, size, after)
         : await ledger.byTime(filter, size, after);
-      const result: AppliedAll = { changed: [], unchanged: [], refused: [], next: found.next };
-      for (const { id } of found.items) {
+      const result: AppliedAll = { changed: [], unchanged: [], refused: [], left: [], next: found.next };
+      const began = clock.now();
+      for (const [i, { id }] of found.items.entries()) {
+        if (clock.now() - began > budget) {
+          return { ...result, left: found.items.slice(i).map((item) => item.id), next: after };
+        }
         try {
           const { changed } = await apply(verb, id, actor);
           (changed ? result.changed : result.unchanged).push(id);

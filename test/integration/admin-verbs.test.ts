@@ -1,7 +1,11 @@
+import { randomUUID } from 'node:crypto';
 import { expect, test } from 'vitest';
+import { minutes } from '../../lib/clock.ts';
 import type { State, Verb } from '../../lib/delivery/states.ts';
+import { deliveryVerbs } from '../../lib/delivery/verbs.ts';
 import { ask } from '../helpers/http.ts';
 import { share, stack } from '../helpers/postern.ts';
+import { asAdmin } from '../helpers/relay-switches.ts';
 
 type Stack = Awaited<ReturnType<typeof stack>>;
 
@@ -161,4 +165,21 @@ test('by filter: page after page, each told what became of it, and a second run 
   const none = await doMany(all, 'resend', { filter: { to: 'bad1@example.com' } });
   expect(none.json).toMatchObject({ changed: [], refused: [{ reason: expect.stringContaining('send a new one') }] });
   expect((await doMany(all, 'resend', { filter: {} })).status).toBe(400);
+});
+
+test('a page that takes too long ends in time, names what is left, and goes on when asked again', async () => {
+  const { postern, put, time } = await stack();
+  await asAdmin(postern, 'pauseRelay', { scope: 'ordinary', reason: 'for long' });
+  for (const name of ['ana', 'bea', 'cy']) await put(share(`${name}@example.com`));
+  const { ledger, lanes, parking } = postern.rooms;
+  const record: typeof postern.rooms.audit.record = async (entry) => {
+    time.advance(minutes(2));
+    return postern.rooms.audit.record(entry);
+  };
+  const slow = deliveryVerbs({ ledger, lanes, parking, audit: { record }, clock: time, newWriter: randomUUID });
+  const cancel = () => slow.applyAll('cancel', { state: 'parked' }, { id: 'admin', name: 'Admin' }, 10);
+  const first = await cancel();
+  expect(first.changed).toHaveLength(2);
+  expect(first.left).toHaveLength(1);
+  expect(await cancel()).toMatchObject({ changed: first.left, left: [] });
 });
