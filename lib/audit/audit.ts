@@ -81,56 +81,64 @@ interface Needs {
  * Who did what, and when. Rows are only ever added. Days and times count down in the keys, since a table lists upwards
  * and the newest is wanted first; one partition a day ages out cheaply.
  */
-export const auditLog = ({ table, clock, uniqueId = randomUUID }: Needs): AuditLog => ({
-  record: async ({ actor, action, subject, detail = {} }) => {
-    const now = clock.now();
-    const at = iso(now);
-    const id = uniqueId();
-    const short = Object.fromEntries(Object.entries(detail).map(([key, value]) => [key, cut(value)]));
-    const row: Row = {
-      actorId: actor.id,
-      actorName: actor.name,
-      action,
-      subject: subject.slice(0, 1000),
-      detail: JSON.stringify(short),
-      at,
-    };
-    await table.createEntity({ partitionKey: dayKey(now), rowKey: `${timeKey(now)}-${id}`, ...row });
-    return { id, at, actor, action, subject: row.subject, detail: short };
-  },
-  list: async ({ limit, after, subject }) => {
-    const filters = [
-      ...(after
-        ? [odata`PartitionKey ge ${after.day} and (PartitionKey gt ${after.day} or RowKey gt ${after.row})`]
-        : []),
-      ...(subject === undefined ? [] : [odata`subject eq ${subject}`]),
-    ];
-    const filter = filters.length === 0 ? undefined : filters.map((it) => `(${it})`).join(' and ');
-    const rows = table.listEntities<Row>({ queryOptions: { ...(filter && { filter }) } });
-    const found: { entry: AuditEntry; place: AuditPlace }[] = [];
-    for await (const page of rows.byPage({ maxPageSize: Math.min(limit + 1, 1000) })) {
-      for (const row of page) {
-        if (found.length === limit) return { entries: found.map(({ entry }) => entry), next: found.at(-1)?.place };
-        found.push({ entry: entryOf(row), place: { day: String(row.partitionKey), row: String(row.rowKey) } });
+export const auditLog = ({ table, clock, uniqueId = randomUUID }: Needs): AuditLog => {
+  // Entries of one process that fall into one millisecond keep their order.
+  let written = 0;
+  return {
+    record: async ({ actor, action, subject, detail = {} }) => {
+      const now = clock.now();
+      const at = iso(now);
+      const id = uniqueId();
+      const short = Object.fromEntries(Object.entries(detail).map(([key, value]) => [key, cut(value)]));
+      const row: Row = {
+        actorId: actor.id,
+        actorName: actor.name,
+        action,
+        subject: subject.slice(0, 1000),
+        detail: JSON.stringify(short),
+        at,
+      };
+      await table.createEntity({
+        partitionKey: dayKey(now),
+        rowKey: `${timeKey(now)}${String(9999 - (written++ % 10_000)).padStart(4, '0')}-${id}`,
+        ...row,
+      });
+      return { id, at, actor, action, subject: row.subject, detail: short };
+    },
+    list: async ({ limit, after, subject }) => {
+      const filters = [
+        ...(after
+          ? [odata`PartitionKey ge ${after.day} and (PartitionKey gt ${after.day} or RowKey gt ${after.row})`]
+          : []),
+        ...(subject === undefined ? [] : [odata`subject eq ${subject}`]),
+      ];
+      const filter = filters.length === 0 ? undefined : filters.map((it) => `(${it})`).join(' and ');
+      const rows = table.listEntities<Row>({ queryOptions: { ...(filter && { filter }) } });
+      const found: { entry: AuditEntry; place: AuditPlace }[] = [];
+      for await (const page of rows.byPage({ maxPageSize: Math.min(limit + 1, 1000) })) {
+        for (const row of page) {
+          if (found.length === limit) return { entries: found.map(({ entry }) => entry), next: found.at(-1)?.place };
+          found.push({ entry: entryOf(row), place: { day: String(row.partitionKey), row: String(row.rowKey) } });
+        }
       }
-    }
-    return { entries: found.map(({ entry }) => entry) };
-  },
-  ageOut: async (before, most) => {
-    let done = 0;
-    const filter = odata`PartitionKey gt ${dayKey(before)}`;
-    const queryOptions = { filter, select: ['partitionKey', 'rowKey'] };
-    // A page may be empty and still not the last: the service ends one at a border between its partitions.
-    for await (const rows of table.listEntities<Keys>({ queryOptions }).byPage({ maxPageSize: 90 })) {
-      for (const part of Map.groupBy(rows, ({ partitionKey }) => partitionKey).values()) {
-        await table.submitTransaction(part.map(({ partitionKey, rowKey }) => ['delete', { partitionKey, rowKey }]));
+      return { entries: found.map(({ entry }) => entry) };
+    },
+    ageOut: async (before, most) => {
+      let done = 0;
+      const filter = odata`PartitionKey gt ${dayKey(before)}`;
+      const queryOptions = { filter, select: ['partitionKey', 'rowKey'] };
+      // A page may be empty and still not the last: the service ends one at a border between its partitions.
+      for await (const rows of table.listEntities<Keys>({ queryOptions }).byPage({ maxPageSize: 90 })) {
+        for (const part of Map.groupBy(rows, ({ partitionKey }) => partitionKey).values()) {
+          await table.submitTransaction(part.map(({ partitionKey, rowKey }) => ['delete', { partitionKey, rowKey }]));
+        }
+        done += rows.length;
+        if (done >= most) break;
       }
-      done += rows.length;
-      if (done >= most) break;
-    }
-    return done;
-  },
-});
+      return done;
+    },
+  };
+};
 
 interface Keys {
   partitionKey: string;

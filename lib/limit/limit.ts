@@ -7,7 +7,7 @@ import type { KindClass } from '../message/kinds.ts';
 import { changeRow, type Row, tableRow, type Versioned } from '../storage/row.ts';
 import { blockOf, isLive, type Lease, newLease, nextBlock, usedOf } from './lease.ts';
 import { alertFor, lowered, raised } from './marks.ts';
-import { type Refusal, refusalIn, type Taken, tapRefusal, type Unit, uncounted } from './taken.ts';
+import { type Refusal, refusalIn, type Taken, tapRefusal, type Unit } from './taken.ts';
 import { type Usage, usageOf } from './usage.ts';
 import {
   aged,
@@ -26,8 +26,8 @@ import {
 
 export interface RollingLimit {
   /**
-   * Takes one unit for a hand-over that begins now. With no limit set (`per24Hours` 0) nothing is
-   * counted or stored; the row is read once a minute, since another process may close the tap.
+   * Takes one unit for a hand-over that begins now. Units are counted also while no limit is set (`per24Hours` 0): a
+   * limit holds for any 24 hours, those before it was switched on included.
    * @throws RestError of the storage: then it is not known whether there is a unit, and the mail must wait.
    */
   take(kindClass: KindClass, limit: LimitSettings): Promise<Taken>;
@@ -55,9 +55,6 @@ export const windowRow = (table: TableClient): Row<Window> =>
 
 /** A refusal is answered from memory for so long before the row is read again. */
 const refusalKept = seconds(5);
-
-/** With no limit set nothing else reads the row, and another process may have closed the tap. */
-const tapKept = minutes(1);
 
 /**
  * The 24-hour limit (law 3). Units are leased in blocks from one shared row, so a mail costs a fraction of a storage
@@ -90,8 +87,6 @@ export const rollingLimit = ({
   const waiting: Record<KindClass, number> = { ordinary: 0, priority: 0 };
   const flights: Partial<Record<KindClass, Promise<Refusal | undefined>>> = {};
   let line: Promise<unknown> = Promise.resolve();
-  let lookedAt = Number.NEGATIVE_INFINITY;
-  let look: Promise<void> | undefined;
 
   /** One write at a time: a process that races itself only loses. */
   const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
@@ -231,25 +226,11 @@ export const rollingLimit = ({
     return flights[kindClass];
   };
 
-  const lookForTap = async (): Promise<void> => {
-    if (clock.now() - lookedAt < tapKept) return;
-    look ??= inTurn(readAgain)
-      .then(() => {
-        lookedAt = clock.now();
-      })
-      .finally(() => {
-        look = undefined;
-      });
-    await look;
-  };
-
   const take = async (kindClass: KindClass, limit: LimitSettings): Promise<Taken> => {
-    if (limit.per24Hours === 0) await lookForTap();
     if (known?.value.tap && known.value.tap.until > clock.now()) {
       const { tap } = await inTurn(fresh);
       if (tap) return tapRefusal(tap);
     }
-    if (limit.per24Hours === 0) return { ok: true, unit: uncounted };
     for (;;) {
       const unit = fromLease(kindClass);
       if (unit) return { ok: true, unit };
@@ -270,8 +251,7 @@ export const rollingLimit = ({
       const window = await readWithOwn();
       const refusal = refusalIn(window, kindClass, limit, clock.now());
       if (refusal) return refusal;
-      const left = limit.per24Hours === 0 ? Number.POSITIVE_INFINITY : ceilingOf(kindClass, limit) - countedIn(window);
-      return { ok: true, left };
+      return { ok: true, left: ceilingOf(kindClass, limit) - countedIn(window) };
     },
 
     quotaHit: async (until, reply) => {

@@ -24,6 +24,7 @@ const slack = 0.05;
 
 /** The window without the marks whose thresholds lie well above what is counted now. */
 export const lowered = (window: Window, limit: LimitSettings): Window => {
+  if (limit.per24Hours === 0) return { ...window, marks: [] };
   const counted = countedIn(window);
   const stays = (mark: Mark) => {
     const at = thresholds[mark].at(limit);
@@ -34,6 +35,7 @@ export const lowered = (window: Window, limit: LimitSettings): Window => {
 
 /** The window with a mark for each threshold that is reached, and the marks that are new. */
 export const raised = (window: Window, limit: LimitSettings): { window: Window; crossed: Mark[] } => {
+  if (limit.per24Hours === 0) return { window, crossed: [] };
   const counted = countedIn(window);
   const crossed = marks.filter((mark) => {
     const at = thresholds[mark].at(limit);

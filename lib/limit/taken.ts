@@ -11,9 +11,6 @@ export interface Unit {
   giveBack(): Promise<void>;
 }
 
-/** Where there is no limit, nothing is counted. */
-export const uncounted: Unit = { giveBack: async () => undefined };
-
 export interface Refusal {
   ok: false;
   /** When asking again makes sense, milliseconds since 1970. */
@@ -33,7 +30,7 @@ export const refusalIn = (
   now: number,
 ): Refusal | undefined => {
   if (window.tap) return tapRefusal(window.tap);
-  if (limit.per24Hours === 0 || countedIn(window) < ceilingOf(kindClass, limit)) return undefined;
+  if (countedIn(window) < ceilingOf(kindClass, limit)) return undefined;
   const until = Math.max(freeAt(window, kindClass, limit, now) ?? now + minutes(60), now + seconds(1));
   return { ok: false, until, reason: 'limit', detail: detailFor(kindClass, limit, until) };
 };

@@ -81,8 +81,10 @@ export const countedIn = (window: Window): number =>
   Object.values(window.buckets).reduce((sum, [ordinary, priority]) => sum + ordinary + priority, 0);
 
 /** How many units a class may use in all. The reserve is for priority mail only. */
-export const ceilingOf = (kindClass: KindClass, limit: LimitSettings): number =>
-  kindClass === 'priority' ? limit.per24Hours : Math.max(0, limit.per24Hours - limit.priorityReserve);
+export const ceilingOf = (kindClass: KindClass, { per24Hours, priorityReserve }: LimitSettings): number => {
+  if (per24Hours === 0) return Number.POSITIVE_INFINITY;
+  return kindClass === 'priority' ? per24Hours : Math.max(0, per24Hours - priorityReserve);
+};
 
 /**
  * The window without what no longer counts. A bucket further ahead than any right clock could have written is moved to
@@ -175,8 +177,5 @@ export const oldestLeavesAt = (window: Window): number | undefined => {
 
 /** Whether a change of the settings may let waiting mail go: the limit or the pace was raised or switched off. */
 export const isRaised = (before: LimitSettings, after: LimitSettings): boolean =>
-  (['ordinary', 'priority'] as const).some((kindClass) => size(kindClass, after) > size(kindClass, before)) ||
+  (['ordinary', 'priority'] as const).some((kindClass) => ceilingOf(kindClass, after) > ceilingOf(kindClass, before)) ||
   (after.perMinute || Number.POSITIVE_INFINITY) > (before.perMinute || Number.POSITIVE_INFINITY);
-
-const size = (kindClass: KindClass, limit: LimitSettings): number =>
-  limit.per24Hours === 0 ? Number.POSITIVE_INFINITY : ceilingOf(kindClass, limit);
