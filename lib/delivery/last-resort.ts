@@ -11,7 +11,7 @@ import { type Delivery, keepsMail, moved, newDelivery, type Reason } from './del
 import { deliveryIdOf, parseId } from './id.ts';
 import type { Keys } from './keys.ts';
 import { type Ledger, openIndexed, type Stored } from './ledger.ts';
-import { rejected } from './rejected.ts';
+import { keptOriginal, rejected } from './rejected.ts';
 import { isFinal } from './states.ts';
 
 /**
@@ -61,7 +61,7 @@ export const lastResort = ({ ledger, keys, lanes, content, clock, newWriter, log
     if ('body' in read) return await settleMail(lane, read.body.mail, await idOf(read.body.mail, messageId), why);
     const original = typeof body === 'string' ? body : JSON.stringify(body);
     for (const row of rejected({ bad: read, messageId, firstN: 0, code: 'poison', at: clock.now() })) {
-      await open(row, { original });
+      await open(row, { original: keptOriginal(original, read.kind) });
     }
   };
 
