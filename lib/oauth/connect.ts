@@ -59,6 +59,7 @@ export const connecting = (parts: Needs) => {
     const { oauth, user } = settings.smtp.auth;
     await audit.record({ actor: person, action: 'oauth.start', subject: user, detail: { grant: oauth.grant } });
     if (oauth.grant === 'application') {
+      await state.change(({ cut, ...rest }) => (cut ? { value: rest, result: undefined } : { result: undefined }));
       await told(() => tokens.renew());
       await parts.connected();
       return { grant: 'application' };

@@ -13,7 +13,7 @@ import { notebook } from './notebook.ts';
 import { sharedConnection, withHappening } from './state.ts';
 import { tokenSource } from './token-source.ts';
 import { TokenFault, type TokenSource } from './tokens.ts';
-import { usesOAuth } from './use.ts';
+import { sealOfUse, usesOAuth } from './use.ts';
 import { type TokenView, viewOf } from './view.ts';
 
 export interface OAuthRoom {
@@ -89,15 +89,20 @@ export const oauthRoom = (parts: OAuthNeeds): OAuthRoom => {
     callback,
     view,
     disconnect: async (person) => {
+      const present = await settings.refresh();
+      const { user, oauth } = present.smtp.auth;
+      // With the application grant there is no account to forget: Postern itself must stop asking for tokens.
+      const cut = usesOAuth(present) && oauth.grant === 'application';
       const gone = await state.change(({ connection, broken: _, access: __, ...before }) => {
-        const who = connection?.account.username;
+        const who = connection?.account.username ?? (cut && before.cut === undefined ? user : undefined);
         if (who === undefined) return { result: undefined };
         const history = withHappening(before, {
           at: clock.now(),
           what: 'disconnected',
           detail: `${who} by ${person.name}`,
         });
-        return { value: { ...before, history }, result: who };
+        const stopped = cut ? { cut: { seal: sealOfUse(present), at: clock.now() } } : {};
+        return { value: { ...before, ...stopped, history }, result: who };
       });
       tokens.forget();
       await cache.forget();

@@ -46,6 +46,8 @@ const connectionState = z.object({
   /** The last access token that anybody got. */
   access: z.object({ seal: z.string(), at: time, ends: time }).optional(),
   broken: broken.optional(),
+  /** An admin disconnected the application grant of these settings: no token is fetched until one is generated again. */
+  cut: z.object({ seal: z.string(), at: time }).optional(),
   told: z.object({ refreshToken: told.optional(), clientSecret: told.optional() }).default({}),
   /** Newest first. */
   history: z.array(happening).default([]),

@@ -106,7 +106,10 @@ export const tokenSource = (parts: Needs): HeldTokens => {
 
   const ready = async () => {
     const present = await settings();
-    const { connection } = await state.recent();
+    const { connection, cut } = await state.recent();
+    if (present.smtp.auth.oauth.grant === 'application' && cut?.seal === sealOfUse(present)) {
+      throw new TokenFault(notConnected());
+    }
     if (present.smtp.auth.oauth.grant === 'delegated') {
       if (!connection) throw new TokenFault(notConnected());
       if (connection.seal !== sealOfUse(present)) return stopped(connectedForOther(), present);

@@ -55,14 +55,15 @@ export const viewOf = (settings: Settings, state: ConnectionState, now: number):
   return {
     state: what,
     ...{ grant, credential, cloud },
-    account: connection
-      ? {
-          username: connection.account.username,
-          tenantId: connection.account.tenantId,
-          connectedAt: iso(connection.at),
-          connectedBy: connection.by.name,
-        }
-      : null,
+    account:
+      connection && grant === 'delegated'
+        ? {
+            username: connection.account.username,
+            tenantId: connection.account.tenantId,
+            connectedAt: iso(connection.at),
+            connectedBy: connection.by.name,
+          }
+        : null,
     clocks: {
       accessToken: clock(ends.accessToken),
       refreshToken: clock(ends.refreshToken),

@@ -201,6 +201,21 @@ test('the application grant needs no sign-in: the button gets a token at once', 
   expect(await stack.first.send()).toMatchObject({ class: 'accepted' });
 });
 
+test('disconnecting the application grant ends it for every host, until a token is generated again', async () => {
+  const stack = await oauthStack();
+  const { first, clock } = stack;
+  await stack.save(stack.draft({ oauth: { grant: 'application' } }));
+  await first.ask('generateToken', { path: '/api/oauth/token' });
+  const other = stack.start();
+  expect(await other.send()).toMatchObject({ class: 'accepted' });
+  const answer = await first.ask('disconnectToken', { path: '/api/oauth/token' });
+  expect(answer).toMatchObject({ status: 200, json: { token: { state: 'not-connected', account: null } } });
+  clock.pass(minutes(1));
+  for (const host of [first, other]) expect(await host.send()).toMatchObject({ class: 'auth', rule: 'not-connected' });
+  await first.ask('generateToken', { path: '/api/oauth/token' });
+  expect(await first.send()).toMatchObject({ class: 'accepted' });
+});
+
 test('the application grant for a mailbox that it has no right on: Exchange refuses, and the remedy says so', async () => {
   const stack = await oauthStack();
   stack.directory.registrations[0]!.mailboxes = [];
