@@ -185,7 +185,7 @@ describe('as Exchange Online', () => {
 
   test('the fourth connection of one mailbox cannot hand over mail', async () => {
     await asExchange();
-    server.faults.set([{ at: 'data', delayMs: 300 }]); // holds all four open at the same time
+    server.faults.set([{ at: 'data', delayMs: 1500 }]); // holds all four open at the same time
     const outcomes = await Promise.all([1, 2, 3, 4].map(() => send(oauth('good'), { from: user })));
     expect(outcomes.filter((one) => typeof one === 'string')).toHaveLength(3);
     expect(outcomes).toContainEqual({
