@@ -54,6 +54,9 @@ export const delivery = z
     changedAt: z.iso.datetime(),
     expiresAt: z.iso.datetime(),
     reason,
+    remedy: z
+      .object({ title: z.string(), means: z.string(), doThis: z.array(z.string()), takes: z.string() })
+      .optional(),
     attempt: z.int(),
     attempts: z.array(attempt),
     trail: z.array(z.object({ at: z.iso.datetime(), to: z.enum(states), reason, by: z.string() })),

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { AuditLog } from '../../lib/audit/audit.ts';
 import { type Clock, days } from '../../lib/clock.ts';
 import { type BounceFeedback, suggestion } from '../../lib/do-not-email/bounces.ts';
-import { asciiDomain, entry, isDomain, scope, scopeText, target } from '../../lib/do-not-email/entry.ts';
+import { asciiDomain, entry, scope, scopeText, target } from '../../lib/do-not-email/entry.ts';
 import type { DoNotEmailList } from '../../lib/do-not-email/list.ts';
 import { continuation, continuationOf, pageLimit } from '../../lib/http/paging.ts';
 import { type AnyRoute, type Call, route } from '../../lib/http/route.ts';
@@ -116,7 +116,7 @@ export const doNotEmailRoutes = ({ list, audit, clock, bounces, stoppedBy }: DoN
         if (!removed) continue;
         const detail = { reason: removed.reason, scope: scopeText(removed.scope) };
         await audit.record({ actor: actorOf(principal), action: 'do-not-email.remove', subject: address, detail });
-        const deliveries = isDomain(address) ? [] : await stoppedBy(address, clock.now() - days(query.days));
+        const deliveries = await stoppedBy(address, clock.now() - days(query.days));
         if (deliveries.length > 0) answer.stopped.push({ address, deliveries });
       }
       return { status: 200, body: answer };

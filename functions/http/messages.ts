@@ -13,6 +13,7 @@ import { type AnyRoute, type Call, type Principal, type Reply, route } from '../
 import { emailAddress } from '../../lib/message/address.ts';
 import { inlineMail, type Mail } from '../../lib/message/contract.ts';
 import { kindNames, laneOf } from '../../lib/message/kinds.ts';
+import { isRemedy, remedies } from '../../lib/relay/remedies.ts';
 import { delivery, deliverySummary } from './delivery-schema.ts';
 
 interface Needs {
@@ -107,10 +108,16 @@ export const messageRoutes = (needs: Needs): AnyRoute[] => [
           'There is no such message. It may not have been accepted yet, or it has aged out.',
         );
       }
-      return { status: 200, body: { id: parsed.messageId, deliveries } };
+      return { status: 200, body: { id: parsed.messageId, deliveries: deliveries.map(withRemedy) } };
     },
   }),
 ];
+
+/** The delivery with the words behind its remedy's key: what it means, what to do, how long it takes. */
+const withRemedy = (it: Delivery) => {
+  const key = it.reason.remedy;
+  return key !== undefined && isRemedy(key) ? { ...it, remedy: remedies[key] } : it;
+};
 
 /** A service sees what it posted itself; an admin sees all. */
 const ownerFor = (principal: Principal | undefined): string | undefined =>

@@ -44,7 +44,7 @@ export const aadsts: Readonly<Record<number, { kind: TokenFaultKind; remedy: Rem
 
   65001: { kind: 'consent', remedy: 'consent-needed' },
   90094: { kind: 'consent', remedy: 'admin-consent' },
-  65004: { kind: 'consent', remedy: 'admin-consent' },
+  65004: { kind: 'consent', remedy: 'declined' },
   650052: { kind: 'consent', remedy: 'exchange-permission' },
   650057: { kind: 'consent', remedy: 'exchange-permission' },
   500011: { kind: 'consent', remedy: 'exchange-permission' },

@@ -181,8 +181,18 @@ export const entraRemedies = {
   },
   'wrong-account': {
     title: 'The wrong account signed in',
-    means: 'The account does not exist in this tenant. The browser was perhaps signed in as somebody else.',
+    means:
+      'The account that signed in is not the SMTP Auth User of this tenant. The browser was perhaps signed in as somebody else.',
     doThis: ['Open a private window.', generate],
+    takes: 'A minute.',
+  },
+  declined: {
+    title: 'The consent was declined',
+    means: 'Whoever signed in did not agree that the application may send mail in the name of the account.',
+    doThis: [
+      generate,
+      'Sign in as the SMTP Auth User and accept. If there is no Accept button, an administrator must agree.',
+    ],
     takes: 'A minute.',
   },
   'start-again': {

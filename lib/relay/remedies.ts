@@ -19,3 +19,5 @@ const all = { ...exchangeRemedies, ...relayRemedies, ...entraRemedies };
 export type RemedyKey = keyof typeof all;
 
 export const remedies: Readonly<Record<RemedyKey, Remedy>> = all;
+
+export const isRemedy = (key: string): key is RemedyKey => Object.hasOwn(remedies, key);

@@ -119,6 +119,39 @@ test('the link of a mail stops the next one, and taking the entry away offers wh
   expect(it.smtp.accepted).toHaveLength(2);
 });
 
+test('taking a whole domain away offers what it stopped, whoever it was for (trap 26)', async () => {
+  const it = await stack();
+  await list(it, '@example.org', 'admin');
+  await list(it, 'ana@example.com', 'admin');
+  for (const address of ['bea@example.org', 'cy@example.org', 'ana@example.com']) await it.put(share(address));
+  expect(it.smtp.accepted).toHaveLength(0);
+  const removed = await ask(route(it, 'removeDoNotEmail'), {
+    path: '/api/do-not-email?address=@example.org',
+    as: ['Admin'],
+    headers: { 'content-length': '0' },
+  });
+  const { stopped } = removed.json as { stopped: { address: string; deliveries: unknown[] }[] };
+  expect(stopped).toMatchObject([{ address: '@example.org' }]);
+  expect(stopped[0]!.deliveries).toHaveLength(2);
+});
+
+test('the history tells the remedy in words', async () => {
+  const it = await stack();
+  it.smtp.faults.set([{ at: 'rcpt', reply: '550 5.1.1 no such user' }]);
+  await it.put(share('ana@example.com'));
+  const { id, messageId } = await it.deliveryTo('ana@example.com');
+  const read = await ask(route(it, 'readMessage'), {
+    path: `/api/messages/${messageId}`,
+    params: { id: messageId },
+    as: ['Admin'],
+  });
+  expect(read.json).toMatchObject({
+    deliveries: [
+      { id, reason: { remedy: 'recipient-unknown' }, remedy: { title: expect.any(String), doThis: expect.any(Array) } },
+    ],
+  });
+});
+
 test('mail without a link: priority kinds carry none, and no header for it', async () => {
   const it = await stack();
   await it.put(share('ana@example.com', { kind: 'two-factor' }), 'mail-priority');

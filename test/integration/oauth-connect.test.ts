@@ -114,7 +114,7 @@ test('trap 24: a declined consent is not "done" but a refusal with its remedy', 
   expect(answer.status).toBe(400);
   expect(answer.body).toContain('<result>0</result>');
   expect(answer.body).toContain('AADSTS65004');
-  expect(answer.body).toContain('<title>An administrator must agree</title>');
+  expect(answer.body).toContain('<title>The consent was declined</title>');
 });
 
 test('what Entra says in the address cannot become markup', async () => {
