@@ -3,7 +3,7 @@ import type { Clock, Random } from '../clock.ts';
 import { iso, minutes, seconds } from '../clock.ts';
 import type { Log } from '../log.ts';
 import type { Content, Mail } from '../message/contract.ts';
-import type { KindClass, Lane } from '../message/kinds.ts';
+import type { KindClass } from '../message/kinds.ts';
 import type { Submission } from '../message/submission.ts';
 import { beforeMail, type Outcome } from '../relay/outcome.ts';
 import type { SettingsRoom } from '../settings/room.ts';
@@ -11,18 +11,9 @@ import type { Settings } from '../settings/schema.ts';
 import { type Aftermath, aftermathOf, judged, refusal, resendsByItself } from './aftermath.ts';
 import { type Carrier, carrierOf, type Lanes, mostPostponed, putBackFor } from './carrier.ts';
 import { type ContentStore, MissingContent } from './content.ts';
-import {
-  classOf,
-  type Delivery,
-  keepsMail,
-  laneOfDelivery,
-  type Move,
-  moved,
-  newDelivery,
-  type Reason,
-} from './delivery.ts';
+import { classOf, type Delivery, keepsMail, laneOfDelivery, type Move, moved, type Reason } from './delivery.ts';
 import { askGates, type Gate, type Hold, releaseAll, type Verdict } from './gates.ts';
-import { parseId } from './id.ts';
+import { freshWork, idOf, type Job, mailOf, type Work } from './job.ts';
 import type { Ledger, Stored } from './ledger.ts';
 import type { Parking } from './parking.ts';
 import { isFinal, type State } from './states.ts';
@@ -53,17 +44,6 @@ export interface DeskParts {
   /** Waits so many milliseconds. */
   wait(milliseconds: number): Promise<unknown>;
   log: Log;
-}
-
-/** A delivery that has no row yet, or a carrier that points at one; with the lane that it came by. */
-export type Job = { lane: Lane } & ({ fresh: Delivery; mail: Mail } | { carrier: Carrier });
-
-/** What there is to do for a job: the delivery as it stands, and its row where there is one. */
-interface Work {
-  delivery: Delivery;
-  from: State | 'new';
-  stored?: Stored;
-  mail: Mail;
 }
 
 export interface Desk {
@@ -408,22 +388,6 @@ export const deliveryDesk = (parts: DeskParts): Desk => {
       }
     },
   };
-};
-
-const idOf = (job: Job): string => ('carrier' in job ? job.carrier.carrier.id : job.fresh.id);
-
-const mailOf = (job: Job): Mail | undefined => ('carrier' in job ? job.carrier.mail : job.mail);
-
-/** The work of a job whose delivery has no row; none where only the row would hold the mail. */
-const freshWork = (job: Job): Work | undefined => {
-  const mail = mailOf(job);
-  if (!mail) return undefined;
-  if ('fresh' in job) return { delivery: job.fresh, from: 'new', mail };
-  const id = parseId(job.carrier.carrier.id);
-  const [to] = mail.to;
-  if (id?.n === undefined || !to) return undefined;
-  const { owner } = job.carrier.carrier;
-  return { delivery: newDelivery({ messageId: id.messageId, n: id.n, at: id.at, mail, to, owner }), from: 'new', mail };
 };
 
 /** What is refused for the time being before the relay hears of any mail is a fault of the connection (law 4). */
