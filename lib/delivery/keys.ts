@@ -7,7 +7,7 @@ import { keyPartition } from './id.ts';
  * What a producer's idempotency key stands for. The first to use a key decides the message's id; whoever brings the
  * same key later, by queue or by HTTP, is told that id, and whether the message is the same.
  */
-export type Claimed = { first: true } | { first: false; messageId: string; sameBody: boolean; answer?: unknown };
+export type Claimed = { first: true } | { first: false; messageId: string; sameBody: boolean };
 
 export interface Keys {
   /** One insert; one more read where the key is known. @param bodyHash see `bodyHash` of the message room */
