@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { slots } from '../../lib/relay/slots.ts';
 
 /** Lets everything happen that can happen without time passing. */
@@ -52,7 +52,7 @@ test('a raised limit lets those in who wait already', async () => {
   for (const n of [2, 3]) void line.take('ordinary', 1).then(() => given.push(n));
   await settle();
   expect(given).toEqual([]);
-  await line.take('priority', 4);
+  await line.take('ordinary', 4);
   await settle();
   expect(given).toEqual([2, 3]);
 });
@@ -87,4 +87,39 @@ test('who has stopped before asking never takes a slot', async () => {
   const line = slots();
   await expect(line.take('ordinary', 1, AbortSignal.abort(new Error('too late')))).rejects.toThrow('too late');
   expect(await line.take('ordinary', 1)).toBeTypeOf('function');
+});
+
+test('while a priority mail is on its way ordinary mail begins nothing new, until it is through', async () => {
+  const line = slots();
+  const code = await line.take('priority', 3);
+  const given: string[] = [];
+  void line.take('ordinary', 3).then(() => given.push('share'));
+  void line.take('priority', 3).then((release) => {
+    given.push('code');
+    release();
+  });
+  await settle();
+  expect(given).toEqual(['code']);
+  code();
+  await settle();
+  expect(given).toEqual(['code', 'share']);
+});
+
+test('a priority mail on which the relay hangs holds ordinary mail back for a second and no longer', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  onTestFinished(() => {
+    vi.useRealTimers();
+  });
+  const line = slots();
+  const hanging = await line.take('priority', 2);
+  const given: string[] = [];
+  void line.take('ordinary', 2).then(() => given.push('share'));
+  vi.advanceTimersByTime(999);
+  await settle();
+  expect(given).toEqual([]);
+  vi.advanceTimersByTime(1);
+  await settle();
+  expect(given).toEqual(['share']);
+  hanging();
+  expect(vi.getTimerCount()).toBe(0);
 });
