@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { odata, type TableClient } from '@azure/data-tables';
 import { z } from 'zod';
 import { type Clock, days, iso } from '../clock.ts';
+import { isStale } from '../storage/table.ts';
 
 /** Everything that an admin, or somebody by an admin's page, can have done. */
 export const auditActions = [
@@ -51,6 +52,11 @@ export interface NewEntry {
 export interface AuditLog {
   /** Adds an entry. It is written before the caller answers, so that nothing done goes unrecorded. */
   record(entry: NewEntry): Promise<AuditEntry>;
+  /**
+   * Adds the entry of an act that is about to be tried, with `outcome: 'begun'` in its detail. An act whose process dies
+   * in it keeps that: whether it was done shows in what it was done to.
+   */
+  begin(entry: NewEntry): Promise<Begun>;
   /** Newest first. @param limit entries at most. @returns `next` where there are more. */
   list(asked: {
     limit: number;
@@ -59,6 +65,14 @@ export interface AuditLog {
   }): Promise<{ entries: AuditEntry[]; next?: AuditPlace | undefined }>;
   /** Deletes entries of the days before the one of `before` (milliseconds), at most so many. @returns how many went */
   ageOut(before: number, most: number): Promise<number>;
+}
+
+/** How an act ended. `not-done`: somebody else was faster, so nothing was changed. */
+export type Ending = 'done' | 'not-done';
+
+export interface Begun {
+  /** Called once. */
+  end(outcome: Ending): Promise<void>;
 }
 
 interface Row {
@@ -78,32 +92,45 @@ interface Needs {
 }
 
 /**
- * Who did what, and when. Rows are only ever added. Days and times count down in the keys, since a table lists upwards
+ * Who did what, and when. Rows are only ever added; that of an act that was begun is told once how it ended. Days and times count down in the keys, since a table lists upwards
  * and the newest is wanted first; one partition a day ages out cheaply.
  */
 export const auditLog = ({ table, clock, uniqueId = randomUUID }: Needs): AuditLog => {
   // Entries of one process that fall into one millisecond keep their order.
   let written = 0;
+  const add = async ({ actor, action, subject, detail = {} }: NewEntry) => {
+    const now = clock.now();
+    const id = uniqueId();
+    const short = Object.fromEntries(Object.entries(detail).map(([key, value]) => [key, cut(value)]));
+    const row = {
+      partitionKey: dayKey(now),
+      rowKey: `${timeKey(now)}${String(9999 - (written++ % 10_000)).padStart(4, '0')}-${id}`,
+      actorId: actor.id,
+      actorName: actor.name,
+      action,
+      subject: subject.slice(0, 1000),
+      detail: JSON.stringify(short),
+      at: iso(now),
+    } satisfies Row & Keys;
+    const { etag = '' } = await table.createEntity(row);
+    return { row, etag };
+  };
+
   return {
-    record: async ({ actor, action, subject, detail = {} }) => {
-      const now = clock.now();
-      const at = iso(now);
-      const id = uniqueId();
-      const short = Object.fromEntries(Object.entries(detail).map(([key, value]) => [key, cut(value)]));
-      const row: Row = {
-        actorId: actor.id,
-        actorName: actor.name,
-        action,
-        subject: subject.slice(0, 1000),
-        detail: JSON.stringify(short),
-        at,
+    record: async (entry) => entryOf((await add(entry)).row),
+    begin: async (entry) => {
+      const { row, etag } = await add({ ...entry, detail: { ...entry.detail, outcome: 'begun' } });
+      return {
+        end: async (outcome) => {
+          const detail = JSON.stringify({ ...JSON.parse(row.detail), outcome });
+          try {
+            await table.updateEntity({ ...row, detail }, 'Replace', { etag });
+          } catch (error) {
+            // Nobody else writes it: the client's own repetition met its first try, whose answer was lost.
+            if (!isStale(error)) throw error;
+          }
+        },
       };
-      await table.createEntity({
-        partitionKey: dayKey(now),
-        rowKey: `${timeKey(now)}${String(9999 - (written++ % 10_000)).padStart(4, '0')}-${id}`,
-        ...row,
-      });
-      return { id, at, actor, action, subject: row.subject, detail: short };
     },
     list: async ({ limit, after, subject }) => {
       const filters = [

@@ -53,7 +53,7 @@ interface Parts {
   ledger: Ledger;
   lanes: Lanes;
   parking: Pick<Parking, 'leave'>;
-  audit: Pick<AuditLog, 'record'>;
+  audit: Pick<AuditLog, 'begin'>;
   clock: Clock;
   newWriter(): string;
 }
@@ -71,40 +71,33 @@ export const deliveryVerbs = ({ ledger, lanes, parking, audit, clock, newWriter 
       if (!known)
         throw new PosternError('not-found', 'There is no such delivery. It may have aged out of the history.');
       if (alreadyDone(verb, known.delivery)) return { delivery: known.delivery, changed: false };
-      const stored = await perform(verb, known, actor);
-      if (!stored) continue;
-      await ledger.index(stored.delivery);
-      if (known.delivery.state === 'parked') await parking.leave(known.delivery);
-      await audit.record({
+      const next = wanted(verb, known, actor, clock.now());
+      // Before the act, so that nothing done can be missing; and only what may be done gets here.
+      const entry = await audit.begin({
         actor,
         action: `delivery.${verb}`,
         subject: deliveryId,
         detail: { from: known.delivery.state, ...(note ? { note } : {}) },
       });
+      const stored = verb === 'resend' ? await enqueue(known, next) : await write(known, next);
+      await entry.end(stored ? 'done' : 'not-done');
+      if (!stored) continue;
+      await ledger.index(stored.delivery);
+      if (known.delivery.state === 'parked') await parking.leave(known.delivery);
       return { delivery: stored.delivery, changed: true };
     }
     throw new PosternError('illegal-state', 'The delivery is changing right now; try again.');
   };
 
-  const perform = async (verb: Verb, known: Stored, actor: Actor): Promise<Stored | undefined> => {
-    const { delivery } = known;
-    const mail = verb === 'resend' ? mailToResend(known) : known.mail;
-    const now = clock.now();
-    const next = moved(delivery, delivery.state, {
-      to: verbs[verb].to,
-      at: now,
-      by: actor.id,
-      verb,
-      reason: { code: verb, detail: `${words[verb]} by ${actor.name}.` },
-      ...(verb === 'resend' ? { set: fresh(delivery, mail, now) } : {}),
-    });
-    const kept = keepsMail(next) ? mail : undefined;
-    if (verb !== 'resend') return ledger.move(known, next, newWriter(), kept);
-    const carrier = carrierOf(delivery.id, delivery.attempt + 1);
-    const lane = laneOfDelivery(next);
+  const write = (known: Stored, { delivery, mail }: Wanted): Promise<Stored | undefined> =>
+    ledger.move(known, delivery, newWriter(), keepsMail(delivery) ? mail : undefined);
+
+  const enqueue = async (known: Stored, next: Wanted): Promise<Stored | undefined> => {
+    const carrier = carrierOf(known.delivery.id, known.delivery.attempt + 1);
+    const lane = laneOfDelivery(next.delivery);
     await lanes.send(lane, carrier, safetyNet);
     const before = clock.now();
-    const stored = await ledger.move(known, next, newWriter(), kept);
+    const stored = await write(known, next);
     if (stored || clock.now() - before > seconds(safetyNet)) await lanes.send(lane, carrier);
     return stored;
   };
@@ -132,6 +125,27 @@ export const deliveryVerbs = ({ ledger, lanes, parking, audit, clock, newWriter 
       return result;
     },
   };
+};
+
+/** The delivery as a verb wants it, with the mail that its row then holds as far as it keeps one. */
+interface Wanted {
+  delivery: Delivery;
+  mail: Mail | undefined;
+}
+
+/** @throws PosternError `illegal-state` where the state does not allow it or there is nothing to send */
+const wanted = (verb: Verb, known: Stored, actor: Actor, now: number): Wanted => {
+  const { delivery } = known;
+  const mail = verb === 'resend' ? mailToResend(known) : known.mail;
+  const next = moved(delivery, delivery.state, {
+    to: verbs[verb].to,
+    at: now,
+    by: actor.id,
+    verb,
+    reason: { code: verb, detail: `${words[verb]} by ${actor.name}.` },
+    ...(verb === 'resend' ? { set: fresh(delivery, mail, now) } : {}),
+  });
+  return { delivery: next, mail };
 };
 
 const words: Record<Verb, string> = {

@@ -80,7 +80,11 @@ test.each(
     expect(answer.json).toMatchObject({ changed: true, delivery: { state: becomes[verb] } });
     expect(after.trail.at(-1)).toMatchObject({ to: becomes[verb], by: 'u-1', reason: { code: verb } });
     expect((await audited(all)).length).toBe(audits + 1);
-    const entry = { action: `delivery.${verb}`, subject: before.id, detail: { from: state, note: 'as asked' } };
+    const entry = {
+      action: `delivery.${verb}`,
+      subject: before.id,
+      detail: { from: state, note: 'as asked', outcome: 'done' },
+    };
     expect(await audited(all)).toContainEqual(expect.objectContaining(entry));
   } else {
     expect(after).toEqual(before);
@@ -172,14 +176,36 @@ test('a page that takes too long ends in time, names what is left, and goes on w
   await asAdmin(postern, 'pauseRelay', { scope: 'ordinary', reason: 'for long' });
   for (const name of ['ana', 'bea', 'cy']) await put(share(`${name}@example.com`));
   const { ledger, lanes, parking } = postern.rooms;
-  const record: typeof postern.rooms.audit.record = async (entry) => {
+  const begin: typeof postern.rooms.audit.begin = async (entry) => {
     time.advance(minutes(2));
-    return postern.rooms.audit.record(entry);
+    return postern.rooms.audit.begin(entry);
   };
-  const slow = deliveryVerbs({ ledger, lanes, parking, audit: { record }, clock: time, newWriter: randomUUID });
+  const slow = deliveryVerbs({ ledger, lanes, parking, audit: { begin }, clock: time, newWriter: randomUUID });
   const cancel = () => slow.applyAll('cancel', { state: 'parked' }, { id: 'admin', name: 'Admin' }, 10);
   const first = await cancel();
   expect(first.changed).toHaveLength(2);
   expect(first.left).toHaveLength(1);
   expect(await cancel()).toMatchObject({ changed: first.left, left: [] });
+});
+
+test('a verb that somebody else was faster with is audited as not done, and that of the other as done', async () => {
+  const all = await stack();
+  await inState.parked!(all);
+  const { id } = await all.deliveryTo('ana@example.com');
+  const { rooms } = all.postern;
+  const { ledger, lanes, parking, audit } = rooms;
+  const raced: typeof ledger.move = async (...given) => {
+    await rooms.verbs.apply('cancel', id, { id: 'faster', name: 'Faster' });
+    return await ledger.move(...given);
+  };
+  const parts = { ledger: { ...ledger, move: raced }, lanes, parking, audit, clock: all.time, newWriter: randomUUID };
+  expect(await deliveryVerbs(parts).apply('cancel', id, { id: 'slower', name: 'Slower' })).toMatchObject({
+    changed: false,
+    delivery: { state: 'cancelled', reason: { detail: 'Cancelled by Faster.' } },
+  });
+  const told = (await audited(all)).map(({ actor, detail }) => [actor.name, detail.outcome]);
+  expect(told.sort()).toEqual([
+    ['Faster', 'done'],
+    ['Slower', 'not-done'],
+  ]);
 });
