@@ -4,9 +4,9 @@ import { TokenFault } from '../oauth/tokens.ts';
 import type { Settings } from '../settings/schema.ts';
 import { classifyError, classifyReply } from './classify.ts';
 import { commandExists } from './command.ts';
-import { type CredentialSources, credentialsOf } from './credentials.ts';
+import { type CredentialSources, credentialsOf, loginOf } from './credentials.ts';
 import { RelayFailure, unlessGivenUp } from './failure.ts';
-import type { Fault } from './outcome.ts';
+import type { Fault, Login } from './outcome.ts';
 import { addressesOf, reach } from './reach.ts';
 import { type Remedy, remedies } from './remedies.ts';
 import { notThere } from './sendmail.ts';
@@ -111,7 +111,7 @@ const smtpStages: readonly Stage[] = [
       const replies = (await session?.probe(sender, sender, signal)) ?? [];
       for (const { phase, reply } of replies) {
         if (reply.startsWith('2')) continue;
-        const fault = classifyReply({ phase, reply });
+        const fault = classifyReply({ phase, reply, login: loginOf(draft) });
         // The sender's address need not have a mailbox behind it; only what the relay thinks of the sender counts.
         if (phase === 'rcpt' && fault.class === 'recipient') continue;
         throw new Refused(fault);
@@ -165,7 +165,7 @@ async function tried({ name, run }: Stage, progress: Progress): Promise<StageRes
     const found = await run(progress);
     return { stage: name, ok: true, milliseconds: clock.now() - start, ...found };
   } catch (error) {
-    const fault = faultOf(error);
+    const fault = faultOf(error, loginOf(progress.draft));
     const remedy = fault.remedy && { key: fault.remedy, ...remedies[fault.remedy] };
     return {
       stage: name,
@@ -178,8 +178,8 @@ async function tried({ name, run }: Stage, progress: Progress): Promise<StageRes
   }
 }
 
-function faultOf(error: unknown): Fault {
+function faultOf(error: unknown, login: Login | undefined): Fault {
   if (error instanceof TokenFault || error instanceof Refused) return error.fault;
-  if (error instanceof RelayFailure) return classifyError(error.cause, { phase: error.phase, handedOver: 'no' });
+  if (error instanceof RelayFailure) return classifyError(error.cause, { phase: error.phase, handedOver: 'no', login });
   throw error;
 }

@@ -1,5 +1,5 @@
 import { TokenFault } from '../oauth/tokens.ts';
-import type { Fault, Phase } from './outcome.ts';
+import type { Fault, Login, Phase } from './outcome.ts';
 import { ruleFor } from './replies.ts';
 import { parseReply, presentable, toldWait } from './reply.ts';
 import { complaints, exits, serverMessage } from './sysexits.ts';
@@ -10,19 +10,21 @@ export interface Said {
   phase: Phase;
   /** The reply as it came, one line or several, e.g. `550 5.1.1 User unknown`. */
   reply: string;
+  /** How we log in at this relay; absent where we do not, or a mail command does it by itself. */
+  login?: Login | undefined;
 }
 
 /**
  * Tells what a refusing SMTP reply means: who is at fault, how long to wait, what to do. The exact code, the enhanced
- * code, the phase and known words decide together, see `replies`; never the first digit alone.
+ * code, the phase, known words and the kind of login decide together, see `replies`; never the first digit alone.
  *
  * What is no refusal (not SMTP, or a 2xx or 3xx that nobody expected) is a fault of the connection, or `unknown` where
  * the whole message had been handed over.
  */
-export const classifyReply = ({ phase, reply }: Said): Fault => {
+export const classifyReply = ({ phase, reply, login }: Said): Fault => {
   const words = presentable(reply, phase);
   const parsed = parseReply(reply);
-  const rule = parsed && ruleFor(phase, parsed);
+  const rule = parsed && ruleFor(phase, parsed, login);
   if (!parsed || !rule) {
     return phase === 'accept'
       ? { class: 'unknown', phase, rule: 'not-an-answer', code: parsed?.code, reply: words }
@@ -52,6 +54,8 @@ export interface Progress {
   phase: Phase;
   /** How much of the message, with the dot that ends it, had been written to the relay. */
   handedOver: 'no' | 'partly' | 'whole';
+  /** How we log in, see `Said`. */
+  login?: Login | undefined;
 }
 
 /**
@@ -67,7 +71,7 @@ export const classifyError = (error: unknown, progress: Progress): Fault => {
   const refused = failure.rejectedErrors && classifyRejected(failure.rejectedErrors)[0];
   if (refused) return refused.fault;
   const phase = phaseOf(error) ?? progress.phase;
-  if (failure.response) return classifyReply({ phase, reply: failure.response });
+  if (failure.response) return classifyReply({ phase, reply: failure.response, login: progress.login });
 
   const exit = /^Sendmail (?:exited with code|command not found, process exited with code) (\d+)$/.exec(
     failure.message,

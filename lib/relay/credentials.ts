@@ -3,6 +3,7 @@ import { TokenFault, type TokenSource } from '../oauth/tokens.ts';
 import type { Settings } from '../settings/schema.ts';
 import { secretNames } from '../storage/secrets.ts';
 import { RelayFailure } from './failure.ts';
+import type { Login } from './outcome.ts';
 import type { Credentials } from './smtp.ts';
 
 export interface CredentialSources {
@@ -10,6 +11,10 @@ export interface CredentialSources {
   secret(name: typeof secretNames.smtpPassword, use: Settings): Promise<string | undefined>;
   tokens: TokenSource;
 }
+
+/** How Postern logs in with these settings; `undefined` where it does not, or a mail command does it by itself. */
+export const loginOf = ({ type, smtp: { auth } }: Settings): Login | undefined =>
+  type === 'smtp' && auth.enabled ? auth.type : undefined;
 
 /**
  * What to log in with; `undefined` where the settings want no login.

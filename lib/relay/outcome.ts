@@ -16,6 +16,9 @@ import type { RemedyKey } from './remedies.ts';
  */
 export type FaultClass = 'temporary' | 'recipient' | 'message' | 'sender' | 'connection' | 'auth' | 'quota' | 'unknown';
 
+/** How Postern logs in at the relay: a refused login wants another remedy for a password than for a token. */
+export type Login = 'basic' | 'xoauth2';
+
 /** Where in the SMTP dialogue (RFC 5321) it happened; `spawn` for the sendmail types; `token` before the dialogue. */
 export type Phase =
   | 'token'

@@ -6,7 +6,7 @@ import { TokenFault, type TokenSource } from '../oauth/tokens.ts';
 import type { Settings } from '../settings/schema.ts';
 import { smtpRelay } from './by-smtp.ts';
 import { classifyError } from './classify.ts';
-import type { CredentialSources } from './credentials.ts';
+import { type CredentialSources, loginOf } from './credentials.ts';
 import { RelayFailure } from './failure.ts';
 import { mimeOf } from './mime.ts';
 import type { Accepted, Fault, Outcome } from './outcome.ts';
@@ -63,7 +63,8 @@ export const relayRoom = ({ settings: { secret }, tokens, submitTimeout, clock, 
     } catch (error) {
       if (error instanceof TokenFault) return error.fault;
       if (!(error instanceof RelayFailure)) throw error;
-      return classifyError(error.cause, { phase: error.phase, handedOver: error.handedOver });
+      const { phase, handedOver } = error;
+      return classifyError(error.cause, { phase, handedOver, login: loginOf(settings) });
     }
   };
 

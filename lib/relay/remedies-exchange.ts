@@ -11,9 +11,8 @@ const switchTime = 'Minutes, at most an hour.';
  */
 export const exchangeRemedies = {
   'token-refused': {
-    title: 'Exchange refused the login',
-    means:
-      'The token or password does not open this mailbox. Postern has already tried once more with a fresh token, where a token is used.',
+    title: 'The relay refused the token',
+    means: 'The token does not open this mailbox. Postern has already tried once more with a fresh one.',
     doThis: [
       'Check that the SMTP user is the account that signed in when the token was generated. For a shared mailbox, sign in as a person who has Send As on it, and put the shared address into From only.',
       'Check the scope: https://outlook.office.com/SMTP.Send with a sign-in, https://outlook.office365.com/.default for application access.',

@@ -49,6 +49,17 @@ export const exchangeReplies: readonly Rule[] = [
       '535 5.7.139 Authentication unsuccessful, the request did not meet the criteria to be authenticated successfully. Contact your administrator. [SN2PR00CA0018.namprd00.prod.outlook.com]',
   },
   {
+    id: 'exchange-token-incorrect',
+    code: 535,
+    enhanced: '5.7.139',
+    text: /user credentials were incorrect/i,
+    login: 'xoauth2',
+    is: 'auth',
+    remedy: 'token-refused',
+    example:
+      '535 5.7.139 Authentication unsuccessful, the user credentials were incorrect. [SN2PR00CA0018.namprd00.prod.outlook.com]',
+  },
+  {
     id: 'exchange-credentials-incorrect',
     code: 535,
     enhanced: '5.7.139',
@@ -90,22 +101,24 @@ export const exchangeReplies: readonly Rule[] = [
     example:
       '535 5.7.139 Authentication unsuccessful, the federated STS URL does not support HTTPS. [SN2PR00CA0018.namprd00.prod.outlook.com]',
   },
+  // The same words for a token and for a password. Each of the two kinds of login has its own remedy.
   {
-    id: 'exchange-login-refused',
+    id: 'exchange-token-refused',
     code: 535,
-    enhanced: '5.7.139',
-    is: 'auth',
-    remedy: 'token-refused',
-    example: '535 5.7.139 Authentication unsuccessful [SN2PR00CA0018.namprd00.prod.outlook.com]',
-  },
-  {
-    id: 'exchange-authentication-unsuccessful',
-    code: 535,
-    enhanced: '5.7.3',
+    enhanced: ['5.7.139', '5.7.3'],
+    login: 'xoauth2',
     is: 'auth',
     remedy: 'token-refused',
     example:
       '535 5.7.3 Authentication unsuccessful [SN2PR00CA0018.namprd00.prod.outlook.com 2026-03-02T09:14:11.482Z 08DE7A1B2C3D4E5F]',
+  },
+  {
+    id: 'exchange-password-refused',
+    code: 535,
+    enhanced: ['5.7.139', '5.7.3'],
+    is: 'auth',
+    remedy: 'wrong-password',
+    example: '535 5.7.139 Authentication unsuccessful [SN2PR00CA0018.namprd00.prod.outlook.com]',
   },
   {
     id: 'exchange-basic-retired',

@@ -113,12 +113,31 @@ export const standardReplies: readonly Rule[] = [
     example: '530 5.7.0 Authentication required',
   },
   {
+    id: 'token-refused-in-transaction',
+    phase: ['mail', 'rcpt', 'data', 'accept'],
+    code: [534, 535],
+    login: 'xoauth2',
+    is: 'auth',
+    remedy: 'token-refused',
+    example: '535 5.7.8 Authentication credentials invalid',
+  },
+  {
     id: 'login-refused-in-transaction',
     phase: ['mail', 'rcpt', 'data', 'accept', 'spawn'],
     code: [534, 535],
     is: 'auth',
     remedy: 'wrong-password',
     example: '535 5.7.8 Authentication credentials invalid',
+  },
+  {
+    id: 'token-refused',
+    phase: ['auth'],
+    code: '5xx',
+    login: 'xoauth2',
+    is: 'auth',
+    remedy: 'token-refused',
+    example:
+      '535-5.7.8 Username and Password not accepted. For more information, go to\n535 5.7.8  https://support.google.com/mail/?p=BadCredentials 5b1f17b1804b1-4f0e - gsmtp',
   },
   {
     id: 'login-refused',
@@ -178,6 +197,16 @@ export const standardReplies: readonly Rule[] = [
     scope: 'from',
     remedy: 'sender-refused',
     example: "553 5.1.7 The sender's mailbox address is not a valid address",
+  },
+  {
+    id: 'token-invalid',
+    phase: transaction,
+    code: '5xx',
+    enhanced: ['*.7.8', '*.7.9', '*.7.13', '*.7.14'],
+    login: 'xoauth2',
+    is: 'auth',
+    remedy: 'token-refused',
+    example: '550 5.7.13 User account disabled',
   },
   {
     id: 'login-invalid',

@@ -1,4 +1,4 @@
-import type { Cap, FaultClass, Phase } from './outcome.ts';
+import type { Cap, FaultClass, Login, Phase } from './outcome.ts';
 import type { RemedyKey } from './remedies.ts';
 import { exchangeReplies } from './replies-exchange.ts';
 import { serverReplies } from './replies-servers.ts';
@@ -15,6 +15,8 @@ export interface Rule {
   /** Exact, with `*` for a part that does not matter (`*.1.1`), or one of several. A reply without one matches none. */
   enhanced?: string | readonly string[];
   text?: RegExp;
+  /** How we log in. Absent: either way, or none, or nobody knows (a mail command logs in by itself). */
+  login?: Login;
   is: FaultClass;
   /** Milliseconds to wait at least, unless the reply itself says how long. */
   wait?: number;
@@ -32,11 +34,12 @@ export interface Rule {
  */
 export const replies: readonly Rule[] = [...exchangeReplies, ...serverReplies, ...standardReplies];
 
-export const ruleFor = (phase: Phase, reply: Reply): Rule | undefined =>
-  replies.find((rule) => matches(rule, phase, reply));
+export const ruleFor = (phase: Phase, reply: Reply, login?: Login): Rule | undefined =>
+  replies.find((rule) => matches(rule, phase, reply, login));
 
-const matches = (rule: Rule, phase: Phase, reply: Reply): boolean =>
+const matches = (rule: Rule, phase: Phase, reply: Reply, login: Login | undefined): boolean =>
   (!rule.phase || rule.phase.includes(phase)) &&
+  (rule.login === undefined || rule.login === login) &&
   (rule.code === undefined || codeMatches(rule.code, reply.code)) &&
   (rule.enhanced === undefined || enhancedMatches(rule.enhanced, reply.enhanced)) &&
   (rule.text === undefined || rule.text.test(reply.text));

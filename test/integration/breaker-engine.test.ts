@@ -1,5 +1,6 @@
 import { expect, test, vi } from 'vitest';
 import { minutes, seconds } from '../../lib/clock.ts';
+import { remedies } from '../../lib/relay/remedies.ts';
 import { share, stack } from '../helpers/postern.ts';
 import { asAdmin } from '../helpers/relay-switches.ts';
 
@@ -46,6 +47,23 @@ test('law 4: a refused login opens the breaker after one login; all mail waits, 
     ...{ state: 'open', cause: { class: 'auth', code: 535 }, since: expect.any(String), nextProbe: expect.any(String) },
     ...{ remedy: { doThis: expect.any(Array) }, waiting: { 'relay.ordinary': 12 } },
   });
+});
+
+test('535 5.7.3 to a password is told as a wrong password: on the row, by the relay and by the test mail', async () => {
+  const { put, smtp, deliveryTo, events, postern, peer, workNow } = await withLogin();
+  smtp.faults.set([refusedLogin]);
+  await put(share('ana@example.com'));
+  expect(await deliveryTo('ana@example.com')).toMatchObject({ reason: { remedy: 'wrong-password' } });
+  expect(events('postern.relay.opened')).toMatchObject([{ remedy: 'wrong-password' }]);
+  const { title } = remedies['wrong-password'];
+  expect((await asAdmin(postern, 'getRelay')).json).toMatchObject({ remedy: { title } });
+  const waiting = peer({
+    wait: async () => {
+      await workNow();
+    },
+  });
+  const test = await asAdmin(waiting, 'sendTestEmail', { to: 'bea@example.com' });
+  expect(test).toMatchObject({ status: 200, json: { sent: false, remedy: { title } } });
 });
 
 test('law 4: of mails that come side by side when it broke, only those that had a connection already can log in with a bad password', async () => {

@@ -157,6 +157,18 @@ test('a wrong password stops at the login, with the server’s own words', async
 });
 
 test.each([
+  ['a password', () => draft('exchange', 'tls', basic), 'wrong-password'],
+  ['a token', () => draft('exchange', 'tls', xoauth2), 'token-refused'],
+])('535 5.7.3 to %s comes with the remedy for it', async (_, own, key) => {
+  const { save, check } = await stack(tokens(user, 'fresh'));
+  await save(draft('exchange', 'tls', xoauth2));
+  smtp.faults.set([{ at: 'auth', reply: '535 5.7.3 Authentication unsuccessful' }]);
+  expect(failedAt(await check(own()))).toMatchObject({
+    ...{ stage: 'auth', reply: '535 5.7.3 Authentication unsuccessful', remedy: { key } },
+  });
+});
+
+test.each([
   ['at MAIL FROM', { at: 'mail', reply: '550 5.7.60 SMTP; Client does not have permissions to send as this sender' }],
   [
     'at the first recipient',

@@ -10,7 +10,7 @@ const classOf = (phase: Phase, reply: string): Fault['class'] => classifyReply({
 
 describe('every row of the table', () => {
   test.each(replies)('$id: $example', (rule) => {
-    const fault = classifyReply({ phase: phaseOf(rule), reply: rule.example });
+    const fault = classifyReply({ phase: phaseOf(rule), reply: rule.example, login: rule.login });
     expect(fault).toMatchObject({
       rule: rule.id,
       class: rule.is,
@@ -31,7 +31,9 @@ describe('every row of the table', () => {
 
   test.each(replies)('no earlier row takes the example of $id from it, in any of its phases', (rule) => {
     const phases = rule.phase ?? ['accept' as const];
-    expect(phases.filter((phase) => classifyReply({ phase, reply: rule.example }).rule !== rule.id)).toEqual([]);
+    expect(
+      phases.filter((phase) => classifyReply({ phase, reply: rule.example, login: rule.login }).rule !== rule.id),
+    ).toEqual([]);
   });
 
   test.each([
@@ -58,7 +60,6 @@ describe('every row of the table', () => {
 
 /** What the replies mean, written down apart from the table. */
 const known: [Phase, string, Partial<Fault>][] = [
-  ['auth', '535 5.7.3 Authentication unsuccessful [X]', { class: 'auth', remedy: 'token-refused' }],
   [
     'auth',
     '535 5.7.139 Authentication unsuccessful, SmtpClientAuthentication is disabled for the Tenant. Visit https://aka.ms/smtp_auth_disabled for more information.',
@@ -216,6 +217,32 @@ describe('the digit alone never decides', () => {
     const reply = '550 5.7.1 Refused';
     const classes = (['greeting', 'auth', 'mail', 'rcpt', 'accept'] as const).map((phase) => classOf(phase, reply));
     expect(classes).toEqual(['connection', 'auth', 'sender', 'sender', 'message']);
+  });
+});
+
+describe('the kind of login decides the remedy of a refused one', () => {
+  test.each([
+    ['auth', '535 5.7.3 Authentication unsuccessful [X]'],
+    ['auth', '535 5.7.139 Authentication unsuccessful [X]'],
+    ['auth', '535 5.7.139 Authentication unsuccessful, the user credentials were incorrect. [X]'],
+    ['auth', '535 5.7.8 Error: authentication failed'],
+    ['auth', '535 Incorrect authentication data'],
+    ['mail', '535 5.7.8 Authentication credentials invalid'],
+    ['rcpt', '550 5.7.8 Authentication credentials invalid'],
+  ] as const)('at %s: %s', (phase, reply) => {
+    const remedies = ([undefined, 'basic', 'xoauth2'] as const).map((login) => {
+      const fault = classifyReply({ phase, reply, login });
+      expect(fault.class).toBe('auth');
+      return fault.remedy;
+    });
+    expect(remedies).toEqual(['wrong-password', 'wrong-password', 'token-refused']);
+  });
+
+  test('what the words tell of the account or the organisation holds for both', () => {
+    const reply = '535 5.7.139 Authentication unsuccessful, SmtpClientAuthentication is disabled for the Mailbox.';
+    for (const login of ['basic', 'xoauth2'] as const) {
+      expect(classifyReply({ phase: 'auth', reply, login }).remedy).toBe('smtp-auth-off-for-mailbox');
+    }
   });
 });
 
