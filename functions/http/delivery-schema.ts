@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { states } from '../../lib/delivery/states.ts';
+import { overrides } from '../../lib/do-not-email/gate.ts';
 import { kindNames } from '../../lib/message/kinds.ts';
 
 /** What the history answers, for OpenAPI. Times are ISO 8601 in UTC. */
@@ -13,6 +14,10 @@ const reason = z.object({
 
 const kind = z.enum([...kindNames, 'unknown']);
 
+const override = z.enum(overrides).optional().meta({
+  description: 'The setting that let it pass although its recipient is on the Do Not Email list.',
+});
+
 export const deliverySummary = z
   .object({
     id: z.string(),
@@ -25,6 +30,7 @@ export const deliverySummary = z
     changedAt: z.iso.datetime(),
     reason,
     ref: z.record(z.string(), z.string()).optional(),
+    override,
   })
   .meta({ id: 'DeliverySummary' });
 
@@ -42,22 +48,39 @@ const attempt = z.object({
   counted: z.boolean().optional(),
 });
 
+const mailbox = z.object({ address: z.string(), name: z.string().optional() });
+
 export const delivery = z
   .object({
     id: z.string(),
     messageId: z.string(),
     state: z.enum(states),
     kind,
-    to: z.object({ address: z.string(), name: z.string().optional() }),
+    to: mailbox,
+    from: mailbox.optional().meta({ description: 'As the newest attempt showed it.' }),
     subject: z.string(),
+    key: z.string().optional(),
+    owner: z.string().optional().meta({ description: 'The service that posted it; absent for mail from the queue.' }),
+    ref: z.record(z.string(), z.string()).optional(),
     acceptedAt: z.iso.datetime(),
     changedAt: z.iso.datetime(),
     expiresAt: z.iso.datetime(),
+    notBefore: z.iso.datetime({ offset: true }).optional(),
+    due: z.iso
+      .datetime()
+      .optional()
+      .meta({ description: 'When a mail that is deferred or parked goes on, where that is known.' }),
+    waitsFor: z.string().optional().meta({ description: 'What a parked mail waits for.' }),
+    override,
     reason,
     remedy: z
       .object({ title: z.string(), means: z.string(), doThis: z.array(z.string()), takes: z.string() })
       .optional(),
+    mayHaveArrived: z.boolean().optional().meta({ description: 'An earlier attempt ended without a reply.' }),
+    messageIdHeader: z.string().optional(),
+    notes: z.array(z.string()).optional(),
     attempt: z.int(),
+    tries: z.int(),
     attempts: z.array(attempt),
     trail: z.array(z.object({ at: z.iso.datetime(), to: z.enum(states), reason, by: z.string() })),
   })

@@ -48,6 +48,8 @@ export const posted = z.union([
   inlineMail.transform((it) => ({ v: 1 as const, mail: it })),
 ]);
 
+const message = z.object({ id: z.string(), deliveries: z.array(delivery) }).meta({ id: 'Message' });
+
 export const messageRoutes = (needs: Needs): AnyRoute[] => [
   route({
     name: 'postMessage',
@@ -58,14 +60,8 @@ export const messageRoutes = (needs: Needs): AnyRoute[] => [
     body: posted,
     maxBody,
     answers: {
-      200: {
-        description: 'Settled within the time given by `Prefer`.',
-        schema: z.object({ id: z.string(), deliveries: z.array(delivery) }),
-      },
-      202: {
-        description: 'Accepted; ask at `Location` what became of it.',
-        schema: z.object({ id: z.string(), deliveries: z.array(deliverySummary) }),
-      },
+      200: { description: 'Settled within the time given by `Prefer`.', schema: message },
+      202: { description: 'Accepted; ask at `Location` what became of it.', schema: message },
     },
     handle: (call) => post(needs, call as Call<unknown, unknown, z.output<typeof posted>>),
   }),
@@ -92,7 +88,7 @@ export const messageRoutes = (needs: Needs): AnyRoute[] => [
     summary: 'One message with each of its deliveries and every attempt.',
     params: z.object({ id: z.string().max(64) }),
     answers: {
-      200: { description: 'The message.', schema: z.object({ id: z.string(), deliveries: z.array(delivery) }) },
+      200: { description: 'The message.', schema: message },
     },
     handle: async ({ params, principal }) => {
       const parsed = parseId(params.id);
@@ -108,10 +104,12 @@ export const messageRoutes = (needs: Needs): AnyRoute[] => [
           'There is no such message. It may not have been accepted yet, or it has aged out.',
         );
       }
-      return { status: 200, body: { id: parsed.messageId, deliveries: deliveries.map(withRemedy) } };
+      return { status: 200, body: messageOf(parsed.messageId, deliveries) };
     },
   }),
 ];
+
+const messageOf = (id: string, deliveries: readonly Delivery[]) => ({ id, deliveries: deliveries.map(withRemedy) });
 
 /** The delivery with the words behind its remedy's key: what it means, what to do, how long it takes. */
 const withRemedy = (it: Delivery) => {
@@ -170,7 +168,7 @@ const post = async (
   return {
     status: 200,
     headers: { location: `/api/messages/${accepted.messageId}`, 'preference-applied': `wait=${wait}` },
-    body: { id: accepted.messageId, deliveries: settled },
+    body: messageOf(accepted.messageId, settled),
   };
 };
 
@@ -210,7 +208,7 @@ const pending = ({ messageId, deliveries }: Accepted, wait?: number): Reply => (
     location: `/api/messages/${messageId}`,
     ...(wait === undefined ? {} : { 'preference-applied': `wait=${wait}` }),
   },
-  body: { id: messageId, deliveries: deliveries.map(summaryOf) },
+  body: messageOf(messageId, deliveries),
 });
 
 /** The header field `Idempotency-Key` (draft-ietf-httpapi-idempotency-key-header) and `mail.key` are one thing. */

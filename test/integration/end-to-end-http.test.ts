@@ -27,7 +27,10 @@ test('a message posted twice with one key is one mail and the same answer; anoth
   const headers = { 'idempotency-key': randomUUID() };
   const body = notice('posted@example.com');
   const first = await ask('POST', '/api/messages', { as: 'SERVICE_TOKEN', headers, body });
-  expect(first).toMatchObject({ status: 202, json: { deliveries: [{ to: 'posted@example.com', state: 'queued' }] } });
+  expect(first).toMatchObject({
+    status: 202,
+    json: { deliveries: [{ to: { address: 'posted@example.com' }, state: 'queued' }] },
+  });
   expect(first.headers.get('location')).toBe(`/api/messages/${first.json.id}`);
   await settled('posted@example.com', 'sent');
 

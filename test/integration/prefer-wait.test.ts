@@ -49,6 +49,30 @@ test('one that is put off is answered 202, and goes on by the queue', async () =
   expect(await deliveryTo('ana@example.com')).toMatchObject({ state: 'sent', attempt: 2 });
 });
 
+test('200, 202 and the address in Location tell of the deliveries in one shape, the one that is documented', async () => {
+  const { postern, smtp } = await stack();
+  const documented = postern.routes.find(({ name }) => name === 'postMessage')!.answers;
+  const fromLocation = async ({ headers }: Awaited<ReturnType<typeof post>>) => {
+    const id = headers.location!.replace('/api/messages/', '');
+    return await call(postern, 'readMessage', { path: headers.location!, params: { id } });
+  };
+  const to = { address: 'ana@example.com', name: 'Ana' };
+  const given = (subject: string) => share('', { to: [to], subject, ref: { share: '8841' } });
+
+  const sent = await post(postern, given('sent'), waiting);
+  smtp.faults.set([{ at: 'rcpt', reply: '451 4.7.1 later', times: 1 }]);
+  const deferred = await post(postern, given('deferred'), waiting);
+  const queued = await post(postern, given('queued'));
+
+  expect([sent, deferred, queued].map(({ status }) => status)).toEqual([200, 202, 202]);
+  for (const answer of [sent, deferred, queued]) {
+    expect(answer.json).toMatchObject({ deliveries: [{ to, ref: { share: '8841' }, reason: {}, trail: {} }] });
+    expect(documented[answer.status as 200 | 202]!.schema!.parse(answer.json)).toEqual(answer.json);
+    expect((await fromLocation(answer)).json).toEqual(answer.json);
+  }
+  expect(deferred.json).toMatchObject({ deliveries: [{ due: expect.stringMatching(/^2026-/) }] });
+});
+
 test('one that takes longer than the caller waits is answered 202, and is sent once', async () => {
   const { postern, smtp, work, deliveryTo, time } = await stack();
   smtp.faults.set([{ at: 'data', delayMs: 1500, times: 1 }]);
