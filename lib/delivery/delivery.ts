@@ -1,4 +1,5 @@
 import { iso } from '../clock.ts';
+import type { OverrideName } from '../do-not-email/gate.ts';
 import { PosternError } from '../errors.ts';
 import type { Mail, Mailbox } from '../message/contract.ts';
 import { type Kind, type KindClass, type Lane, lanes, traitsOf } from '../message/kinds.ts';
@@ -86,6 +87,8 @@ export interface Delivery {
   notBefore?: string | undefined;
   /** Overrides and other remarks of gates that let it pass. */
   notes?: string[] | undefined;
+  /** The setting that let it pass although its recipient is on the Do Not Email list. */
+  override?: OverrideName | undefined;
 }
 
 export interface Newcomer {

@@ -12,7 +12,7 @@ import { type Aftermath, aftermathOf, judged, refusal, resendsByItself } from '.
 import { type Carrier, carrierOf, type Lanes, mostPostponed, putBackFor } from './carrier.ts';
 import { type ContentStore, MissingContent } from './content.ts';
 import { classOf, type Delivery, keepsMail, laneOfDelivery, type Move, moved, type Reason } from './delivery.ts';
-import { askGates, type Gate, type Hold, releaseAll, type Verdict } from './gates.ts';
+import { askGates, type Gate, type Hold, type Marks, releaseAll, type Verdict } from './gates.ts';
 import { freshWork, idOf, type Job, mailOf, type Work } from './job.ts';
 import type { Ledger, Stored } from './ledger.ts';
 import type { Parking } from './parking.ts';
@@ -198,7 +198,7 @@ export const deliveryDesk = (parts: DeskParts): Desk => {
       if ('stopped' in asked) return await stop(work, asked.stopped, writer);
       holds = asked.holds;
       const mail = await parts.compose(work.mail, work.delivery, text, settings);
-      claimed = await claim(work, mail, asked.notes, writer);
+      claimed = await claim(work, mail, asked.marks, writer);
       if (!claimed) {
         await releaseAll(holds);
         return 'somebody-else';
@@ -265,7 +265,7 @@ export const deliveryDesk = (parts: DeskParts): Desk => {
     }
   };
 
-  const claim = (work: Work, mail: Submission, notes: string[], writer: string): Promise<Stored | undefined> => {
+  const claim = (work: Work, mail: Submission, marks: Marks, writer: string): Promise<Stored | undefined> => {
     const { delivery, from } = work;
     const now = clock.now();
     const n = delivery.attempt + 1;
@@ -280,7 +280,7 @@ export const deliveryDesk = (parts: DeskParts): Desk => {
         leaseUntil: iso(now + leaseOf(parts.submitTimeout)),
         messageIdHeader: mail.messageId,
         from: mail.from,
-        ...(notes.length > 0 ? { notes } : {}),
+        ...marks,
         ...(delivery.mayHaveArrived ? { resends: (delivery.resends ?? 0) + 1 } : {}),
       },
     });

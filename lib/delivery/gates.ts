@@ -1,4 +1,5 @@
 import { iso } from '../clock.ts';
+import type { OverrideName } from '../do-not-email/gate.ts';
 import type { Outcome } from '../relay/outcome.ts';
 import type { Settings } from '../settings/schema.ts';
 import type { Delivery, Reason } from './delivery.ts';
@@ -17,8 +18,8 @@ export interface Hold {
 }
 
 export type Verdict =
-  /** `note` is kept with the delivery, e.g. which override let it pass. */
-  | { pass: true; note?: string; hold?: Hold }
+  /** `note` is a remark for people and `override` the switch that let it pass; both are kept with the delivery. */
+  | { pass: true; note?: string; override?: OverrideName; hold?: Hold }
   | { stop: Extract<State, 'suppressed' | 'expired' | 'failed'>; reason: Reason }
   | { park: WaitsFor; until?: number; reason: Reason };
 
@@ -73,16 +74,19 @@ export const notBefore: Gate = {
   },
 };
 
+/** What gates that let a delivery pass want to be remembered of it. */
+export type Marks = Pick<Delivery, 'notes' | 'override'>;
+
 /**
  * Asks the gates in order until one does not let the delivery pass; what earlier ones gave is then released.
- * @returns the verdict that stopped it, or all notes and all that it now holds
+ * @returns the verdict that stopped it, or what the delivery's row is to say of them and all that it now holds
  */
 export const askGates = async (
   gates: readonly Gate[],
   delivery: Delivery,
   context: GateContext,
-): Promise<{ stopped: Exclude<Verdict, { pass: true }> } | { notes: string[]; holds: Hold[] }> => {
-  const notes: string[] = [];
+): Promise<{ stopped: Exclude<Verdict, { pass: true }> } | { marks: Marks; holds: Hold[] }> => {
+  const marks: Marks = {};
   const holds: Hold[] = [];
   try {
     for (const gate of gates) {
@@ -91,14 +95,15 @@ export const askGates = async (
         await releaseAll(holds);
         return { stopped: verdict };
       }
-      if (verdict.note) notes.push(verdict.note);
+      if (verdict.note) marks.notes = [...(marks.notes ?? []), verdict.note];
+      if (verdict.override) marks.override = verdict.override;
       if (verdict.hold) holds.push(verdict.hold);
     }
   } catch (error) {
     await releaseAll(holds);
     throw error;
   }
-  return { notes, holds };
+  return { marks, holds };
 };
 
 /** Releases each, also where another one fails: a unit of the limit must not leak because the breaker's row is out of reach. */

@@ -1,4 +1,5 @@
 import { odata, type TableClient, type TableEntityResult } from '@azure/data-tables';
+import type { OverrideName } from '../do-not-email/gate.ts';
 import type { Mail } from '../message/contract.ts';
 import { groupCommit } from '../storage/group-commit.ts';
 import { groupRead } from '../storage/group-read.ts';
@@ -46,6 +47,7 @@ export interface Summary {
   changedAt: string;
   reason: Delivery['reason'];
   ref?: Delivery['ref'];
+  override?: Delivery['override'];
 }
 
 export const summaryOf = (it: Delivery): Summary => ({
@@ -59,6 +61,7 @@ export const summaryOf = (it: Delivery): Summary => ({
   changedAt: it.changedAt,
   reason: it.reason,
   ref: it.ref,
+  override: it.override,
 });
 
 export interface Filter {
@@ -69,6 +72,8 @@ export interface Filter {
   kind?: Delivery['kind'] | undefined;
   /** Only what this service posted. */
   owner?: string | undefined;
+  /** Only what an override of the Do Not Email list let pass: this one, or any. */
+  override?: OverrideName | 'any' | undefined;
 }
 
 /**
@@ -156,6 +161,7 @@ export const ledger = (deliveries: TableClient, recipients: TableClient): Ledger
         ...(filter.since === undefined ? [] : [`RowKey lt '${newestFirst(filter.since - 1)}'`]),
         ...(filter.kind ? [`kind eq '${filter.kind}'`] : []),
         ...(filter.owner ? [odata`owner eq ${filter.owner}`] : []),
+        ...overrideFilter(filter),
       ];
       return page<SummaryRow, Summary>(recipients, span.join(' and '), size, after, async (row) => {
         const item = await asOfNow(JSON.parse(row.summary));
@@ -192,6 +198,7 @@ const toEntity = ({ delivery, writer, mail, original }: Omit<Stored, 'etag'>) =>
   ...(delivery.owner ? { owner: delivery.owner } : {}),
   ...(delivery.key ? { key: delivery.key } : {}),
   ...(delivery.blob ? { blob: delivery.blob } : {}),
+  ...(delivery.override ? { override: delivery.override } : {}),
   summary: JSON.stringify(summaryOf(delivery)),
   writer,
   ...chunks('data', JSON.stringify(delivery)),
@@ -232,10 +239,11 @@ const indexRow = (delivery: Delivery) => ({
   rowKey: keyOfDelivery(delivery.id).rowKey,
   kind: delivery.kind,
   ...(delivery.owner ? { owner: delivery.owner } : {}),
+  ...(delivery.override ? { override: delivery.override } : {}),
   summary: JSON.stringify(summaryOf(delivery)),
 });
 
-const timeFilter = ({ since, until, state, kind, owner }: Filter): string =>
+const timeFilter = ({ since, until, state, kind, owner, override }: Filter): string =>
   [
     ...(until === undefined
       ? [`PartitionKey ge '0'`]
@@ -246,7 +254,12 @@ const timeFilter = ({ since, until, state, kind, owner }: Filter): string =>
     ...(state ? [`state eq '${state}'`] : []),
     ...(kind ? [`kind eq '${kind}'`] : []),
     ...(owner ? [odata`owner eq ${owner}`] : []),
+    ...overrideFilter({ override }),
   ].join(' and ');
+
+/** The column is there only where an override let the mail pass. */
+const overrideFilter = ({ override }: Pick<Filter, 'override'>): string[] =>
+  override === undefined ? [] : [override === 'any' ? `override ge ''` : odata`override eq ${override}`];
 
 /** Service pages read for one page of ours: a filter that matches little must not run through the whole history. */
 const mostServicePages = 5;

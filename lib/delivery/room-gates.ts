@@ -136,7 +136,7 @@ export const doNotEmail = (list: Pick<DoNotEmailList, 'find'>, refused: Hold['se
     if (!decision.override) return { pass: true, hold };
     const { by, why, entry: overridden } = decision.override;
     const note = `${by}: passed the Do Not Email entry ${overridden.address}${why ? ` (${why})` : ''}`;
-    return { pass: true, note, hold };
+    return { pass: true, note, override: by, hold };
   },
 });
 

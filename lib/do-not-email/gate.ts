@@ -15,8 +15,12 @@ export interface DoNotEmailPolicy {
   ignoreForAnyUntil: string;
 }
 
+/** The two switches of the settings page that let mail pass although its recipient is on the list. */
+export const overrides = ['ignore-for-priority', 'ignore-for-any'] as const;
+export type OverrideName = (typeof overrides)[number];
+
 export interface Override {
-  by: 'ignore-for-priority' | 'ignore-for-any';
+  by: OverrideName;
   /** The admin's words, with `ignore-for-any`. */
   why: string;
   /** What would have stopped the mail. */
