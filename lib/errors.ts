@@ -1,3 +1,5 @@
+import type { KeyedRemedy } from './relay/remedies.ts';
+
 /**
  * The one error class for what Postern itself refuses. Thrown where the fault is found, translated once at the edge:
  * HTTP answers `application/problem+json` with `code` and `status`, the queue writes a visible `failed` row.
@@ -7,13 +9,25 @@ export class PosternError extends Error {
   readonly code: ErrorCode;
   /** Field-level faults: JSON path (`smtp.port`, `to.0.address`) and a sentence that says what to do. */
   readonly faults: readonly FieldFault[];
+  /** What a service behind Postern said, where it is the one that refuses. */
+  readonly reply: string | undefined;
+  readonly remedy: KeyedRemedy | undefined;
 
-  constructor(code: ErrorCode, detail: string, options: { faults?: readonly FieldFault[]; cause?: unknown } = {}) {
+  constructor(code: ErrorCode, detail: string, options: ErrorOptions = {}) {
     super(detail, { cause: options.cause });
     this.name = 'PosternError';
     this.code = code;
     this.faults = options.faults ?? [];
+    this.reply = options.reply;
+    this.remedy = options.remedy;
   }
+}
+
+interface ErrorOptions {
+  faults?: readonly FieldFault[];
+  reply?: string;
+  remedy?: KeyedRemedy | undefined;
+  cause?: unknown;
 }
 
 export interface FieldFault {
@@ -35,6 +49,7 @@ export const codes = {
   'method-not-allowed': { status: 405, title: 'The method is not supported here' },
   'key-reused': { status: 409, title: 'The idempotency key was used for another message' },
   'illegal-state': { status: 409, title: 'The state does not allow this' },
+  'entra-refused': { status: 409, title: 'Entra refuses the settings or the application' },
   'precondition-failed': { status: 412, title: 'Somebody else changed it meanwhile' },
   'precondition-required': { status: 428, title: 'If-Match is required' },
   'invalid-settings': { status: 422, title: 'The settings are not valid' },

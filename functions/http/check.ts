@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { Clock } from '../../lib/clock.ts';
+import { remedySchema } from '../../lib/http/remedy.ts';
 import { type AnyRoute, route } from '../../lib/http/route.ts';
 import type { TokenSource } from '../../lib/oauth/tokens.ts';
 import { checkRelay, stageNames } from '../../lib/relay/check.ts';
@@ -13,15 +14,7 @@ const stage = z.object({
   milliseconds: z.number(),
   detail: z.string(),
   reply: z.string().optional().meta({ description: 'What the relay, or the error, said.' }),
-  remedy: z
-    .object({
-      key: z.string(),
-      title: z.string(),
-      means: z.string(),
-      doThis: z.array(z.string()),
-      takes: z.string(),
-    })
-    .optional(),
+  remedy: remedySchema.extend({ key: z.string() }).optional(),
 });
 
 interface CheckNeeds {

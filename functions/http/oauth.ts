@@ -1,9 +1,11 @@
 import { z } from 'zod';
 import { iso } from '../../lib/clock.ts';
+import { remedySchema } from '../../lib/http/remedy.ts';
 import { type AnyRoute, type Principal, type Reply, route } from '../../lib/http/route.ts';
 import type { Connected, Person } from '../../lib/oauth/connect.ts';
 import type { OAuthRoom } from '../../lib/oauth/room.ts';
-import { remedyOf, remedyView, tokenView } from '../../lib/oauth/view.ts';
+import { tokenView } from '../../lib/oauth/view.ts';
+import { remedyOf } from '../../lib/relay/remedies.ts';
 
 const started = z.object({
   authorizationUrl: z.url().nullable().meta({
@@ -19,7 +21,7 @@ const connected = z.object({
   code: z.string().optional(),
   account: z.string().optional(),
   tenantId: z.string().optional(),
-  remedy: remedyView.optional(),
+  remedy: remedySchema.optional(),
 });
 
 const disconnected = z.object({
@@ -40,7 +42,11 @@ export const oauthRoutes = (oauth: OAuthRoom): AnyRoute[] => [
     summary: 'Begins the sign-in at Microsoft for the saved settings, or gets the application’s own token.',
     answers: {
       200: { description: 'Where to sign in.', schema: started },
-      409: { description: 'The settings are not ready, or Entra refuses them; `detail` says what to do.' },
+      409: {
+        description:
+          'The settings are not ready, or Entra refuses them or the application (`entra-refused`): `reply` has its words, `remedy` what helps.',
+      },
+      503: { description: 'Entra or Key Vault does not answer.' },
     },
     handle: async ({ principal }) => {
       const begun = await oauth.start(personOf(principal));
@@ -80,6 +86,7 @@ export const oauthRoutes = (oauth: OAuthRoom): AnyRoute[] => [
     path: 'api/getoauthtoken',
     // The one GET that changes something: Entra calls it. It takes a one-time state and the session of who began.
     access: ['MasterAdmin'],
+    leavesTrace: true,
     summary: 'Where Entra sends the master admin back to. XML, or JSON with `Accept: application/json`.',
     query: z.looseObject({ state: text, code: text, error: text, error_description: text }),
     answers: {

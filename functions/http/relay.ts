@@ -1,13 +1,14 @@
 import { z } from 'zod';
 import type { AuditAction, AuditLog } from '../../lib/audit/audit.ts';
 import { iso } from '../../lib/clock.ts';
+import { remedySchema } from '../../lib/http/remedy.ts';
 import { type AnyRoute, type Principal, type Reply, route } from '../../lib/http/route.ts';
 import type { RollingLimit } from '../../lib/limit/limit.ts';
 import { singleLine } from '../../lib/message/text.ts';
 import type { OAuthRoom } from '../../lib/oauth/room.ts';
 import type { Breaker } from '../../lib/relay/breaker.ts';
 import type { PauseSwitch } from '../../lib/relay/pause.ts';
-import { type Remedy, remedies } from '../../lib/relay/remedies.ts';
+import { remedyOf } from '../../lib/relay/remedies.ts';
 import { type Actor, type Pause, pauseScopes, type RelayState, type SharedRelayState } from '../../lib/relay/state.ts';
 
 const time = z.iso.datetime();
@@ -32,9 +33,7 @@ export const relayView = z
     since: time.nullable(),
     nextProbe: time.nullable(),
     failedProbes: z.int(),
-    remedy: z
-      .object({ title: z.string(), means: z.string(), doThis: z.array(z.string()), takes: z.string() })
-      .nullable(),
+    remedy: remedySchema.nullable(),
     pause: pauseView.nullable(),
     waiting: waitingCounts.meta({ description: 'Mails that are set aside, by what they wait for.' }),
   })
@@ -145,11 +144,6 @@ const viewOf = ({ open, pause }: RelayState, waiting: Record<string, number>): z
     pause: pause ? pauseViewOf(pause) : null,
     waiting,
   };
-};
-
-const remedyOf = (key: string | undefined): z.output<typeof relayView>['remedy'] => {
-  const remedy = key === undefined ? undefined : (remedies as Readonly<Record<string, Remedy>>)[key];
-  return remedy ? { ...remedy, doThis: [...remedy.doThis] } : null;
 };
 
 const pauseViewOf = ({ scope, reason, actor, since }: Pause): z.output<typeof pauseView> => ({

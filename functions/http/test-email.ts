@@ -4,6 +4,7 @@ import type { Acceptance } from '../../lib/delivery/accept.ts';
 import type { Delivery } from '../../lib/delivery/delivery.ts';
 import type { Ledger } from '../../lib/delivery/ledger.ts';
 import { PosternError } from '../../lib/errors.ts';
+import { remedySchema } from '../../lib/http/remedy.ts';
 import { type AnyRoute, route } from '../../lib/http/route.ts';
 import { emailAddress } from '../../lib/message/address.ts';
 import type { Mail } from '../../lib/message/contract.ts';
@@ -19,8 +20,6 @@ interface Needs {
   /** Waits so many milliseconds. */
   wait(milliseconds: number): Promise<unknown>;
 }
-
-const remedy = z.object({ title: z.string(), means: z.string(), doThis: z.array(z.string()), takes: z.string() });
 
 /** How often the history is asked for the outcome, and for how long in all: 30 seconds. */
 const looks = 60;
@@ -43,7 +42,7 @@ export const testEmailRoutes = (needs: Needs): AnyRoute[] => [
           id: z.string(),
           delivery,
           phase: z.string().optional(),
-          remedy: remedy.optional(),
+          remedy: remedySchema.optional(),
         }),
       },
       202: {

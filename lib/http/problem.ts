@@ -1,10 +1,14 @@
 import { z } from 'zod';
 import { codes, type ErrorCode, PosternError } from '../errors.ts';
+import { remedySchema } from './remedy.ts';
 import type { Reply } from './route.ts';
 
 export const problemType = 'application/problem+json';
 
-/** RFC 9457, with Postern's stable `code`, the faults by field, and the incident under which the log has the error. */
+/**
+ * RFC 9457, with Postern's stable `code`, the faults by field, what a service behind Postern said and what helps, and the
+ * incident under which the log has the error.
+ */
 export const problemSchema = z
   .object({
     type: z.string().meta({ description: 'urn:postern:problem: and the code' }),
@@ -13,6 +17,8 @@ export const problemSchema = z
     detail: z.string(),
     code: z.enum(Object.keys(codes) as [ErrorCode, ...ErrorCode[]]),
     faults: z.array(z.object({ path: z.string(), reason: z.string() })).optional(),
+    reply: z.string().optional().meta({ description: 'What the service behind Postern said that refuses.' }),
+    remedy: remedySchema.extend({ key: z.string() }).optional(),
     incident: z.string().optional(),
   })
   .meta({ id: 'Problem' });
@@ -28,6 +34,8 @@ export const problemOf = (error: PosternError, headers: Record<string, string> =
     detail: error.message,
     code: error.code,
     ...(error.faults.length > 0 && { faults: [...error.faults] }),
+    ...(error.reply !== undefined && { reply: error.reply }),
+    ...(error.remedy && { remedy: { ...error.remedy, doThis: [...error.remedy.doThis] } }),
   };
   return { status, headers: { 'content-type': problemType, ...headers }, body: problem };
 };

@@ -148,7 +148,8 @@ export interface Refusal {
 }
 
 export const classifyRefusal = (refusal: Refusal): TokenFailure => {
-  const { error, status = 0, description = '' } = refusal;
+  const { error, status = 0 } = refusal;
+  const description = ownWords(refusal.description ?? '');
   const known = aadsts[Number(refusal.number || /^AADSTS(\d{5,7})\b/.exec(description)?.[1])];
   const words = description.startsWith(error) || description === '' ? description || error : `${error}: ${description}`;
 
@@ -164,6 +165,10 @@ export const classifyRefusal = (refusal: Refusal): TokenFailure => {
   const byError = protocol[error] ?? { kind: 'temporary', remedy: 'entra-busy' };
   return failure(known?.kind ?? byError.kind, known?.remedy ?? byError.remedy, error, words);
 };
+
+/** MSAL wraps what Entra says: `Error(s): 7000215 - Timestamp: … - Description: AADSTS7000215: … - Correlation ID: …`. */
+const ownWords = (description: string): string =>
+  /^Error\(s\): .*? - Description: (.*?)(?: - Correlation ID: .*)?$/s.exec(description)?.[1]?.trim() ?? description;
 
 const unreachable = new Set([
   'network_error',

@@ -4,6 +4,7 @@ import { type Clock, seconds } from '../clock.ts';
 import { PosternError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { type RemedyKey, remedies } from '../relay/remedies.ts';
+import { sentence } from '../sentence.ts';
 import type { Settings } from '../settings/schema.ts';
 import type { TokenFailure } from './aadsts.ts';
 import { type AskingParts, askingFor } from './asking.ts';
@@ -155,21 +156,17 @@ export const connecting = (parts: Needs) => {
   return { start, callback };
 };
 
-/** @throws PosternError `illegal-state`, or `unavailable` where it passes, in the words of the remedy */
+/** @throws PosternError `entra-refused`, or `unavailable` where it passes, with what helps */
 const told = async <T>(ask: () => Promise<T>): Promise<T> => {
   try {
     return await ask();
   } catch (error) {
     const { fault } = await classifyFailure(error);
-    const code = fault.kind === 'temporary' ? 'unavailable' : 'illegal-state';
-    throw new PosternError(code, sentenceOf(fault), { cause: error });
+    const { kind, reply, remedy: key } = fault;
+    const code = kind === 'temporary' ? 'unavailable' : 'entra-refused';
+    const remedy = key && { key, ...remedies[key] };
+    throw new PosternError(code, sentence(remedy?.title ?? reply), { reply, remedy, cause: error });
   }
-};
-
-const sentenceOf = ({ reply, remedy }: Pick<TokenFailure, 'reply' | 'remedy'>): string => {
-  if (!remedy) return reply;
-  const { title, doThis } = remedies[remedy];
-  return `${title}. ${reply} What to do: ${doThis.join(' ')}`;
 };
 
 /** @throws PosternError `illegal-state` with what is missing */

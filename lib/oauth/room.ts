@@ -18,7 +18,7 @@ import { type TokenView, viewOf } from './view.ts';
 
 export interface OAuthRoom {
   tokens: TokenSource;
-  /** Begins the sign-in, or for the application grant gets a token at once. @throws PosternError `illegal-state`, `unavailable` */
+  /** Begins the sign-in, or for the application grant gets a token at once. @throws PosternError `illegal-state`, `entra-refused`, `unavailable` */
   start(person: Person): Promise<Started>;
   /** Ends the sign-in. Refusals are values, since a browser shows them. */
   callback(query: CallbackQuery, person: Person): Promise<Connected>;

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { days, iso } from '../clock.ts';
-import { type Remedy, remedies } from '../relay/remedies.ts';
+import { remedySchema } from '../http/remedy.ts';
+import { remedyOf } from '../relay/remedies.ts';
 import type { Settings } from '../settings/schema.ts';
 import { clocksOf } from './clocks.ts';
 import { type ConnectionState, happenings } from './state.ts';
@@ -8,13 +9,6 @@ import { sealOfUse, usesOAuth } from './use.ts';
 
 const time = z.iso.datetime();
 const clockView = z.object({ ends: time, daysLeft: z.int() }).nullable();
-
-export const remedyView = z.object({
-  title: z.string(),
-  means: z.string(),
-  doThis: z.array(z.string()),
-  takes: z.string(),
-});
 
 /** The connection as an admin sees it. */
 export const tokenView = z
@@ -35,7 +29,7 @@ export const tokenView = z
       clientSecret: clockView.meta({ description: 'The end date that the settings have.' }),
     }),
     renewedAt: time.nullable(),
-    fault: z.object({ kind: z.string(), reply: z.string(), since: time, remedy: remedyView.nullable() }).nullable(),
+    fault: z.object({ kind: z.string(), reply: z.string(), since: time, remedy: remedySchema.nullable() }).nullable(),
     history: z.array(z.object({ at: time, what: z.enum(happenings), detail: z.string() })),
   })
   .meta({ id: 'OAuthToken' });
@@ -73,10 +67,4 @@ export const viewOf = (settings: Settings, state: ConnectionState, now: number):
     fault: own ? { kind: own.kind, reply: own.reply, since: iso(own.since), remedy: remedyOf(own.remedy) } : null,
     history: state.history.map(({ at, what: happened, detail }) => ({ at: iso(at), what: happened, detail })),
   };
-};
-
-/** The remedy's text, free of readonly arrays. */
-export const remedyOf = (key: string | undefined): z.output<typeof remedyView> | null => {
-  const remedy = key === undefined ? undefined : (remedies as Readonly<Record<string, Remedy>>)[key];
-  return remedy ? { ...remedy, doThis: [...remedy.doThis] } : null;
 };

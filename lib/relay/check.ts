@@ -8,7 +8,7 @@ import { type CredentialSources, credentialsOf, loginOf } from './credentials.ts
 import { RelayFailure, unlessGivenUp } from './failure.ts';
 import type { Fault, Login } from './outcome.ts';
 import { addressesOf, reach } from './reach.ts';
-import { type Remedy, remedies } from './remedies.ts';
+import { type KeyedRemedy, remedies } from './remedies.ts';
 import { notThere } from './sendmail.ts';
 import { openSession, type Session } from './smtp.ts';
 
@@ -23,7 +23,7 @@ export interface StageResult {
   detail: string;
   /** What the relay, or the error, said. */
   reply?: string | undefined;
-  remedy?: (Remedy & { key: string }) | undefined;
+  remedy?: KeyedRemedy | undefined;
 }
 
 export interface CheckResult {

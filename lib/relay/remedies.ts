@@ -14,6 +14,8 @@ export interface Remedy {
   takes: string;
 }
 
+export type KeyedRemedy = Remedy & { key: string };
+
 const all = { ...exchangeRemedies, ...relayRemedies, ...entraRemedies };
 
 export type RemedyKey = keyof typeof all;
@@ -21,3 +23,10 @@ export type RemedyKey = keyof typeof all;
 export const remedies: Readonly<Record<RemedyKey, Remedy>> = all;
 
 export const isRemedy = (key: string): key is RemedyKey => Object.hasOwn(remedies, key);
+
+/** The text for an answer, of a key that was stored; null where there is none, or none of this name any more. */
+export const remedyOf = (key: string | undefined): (Remedy & { doThis: string[] }) | null => {
+  if (key === undefined || !isRemedy(key)) return null;
+  const remedy = remedies[key];
+  return { ...remedy, doThis: [...remedy.doThis] };
+};

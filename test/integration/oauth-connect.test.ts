@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { minutes } from '../../lib/clock.ts';
+import { remedies } from '../../lib/relay/remedies.ts';
 import { ask, principalHeader } from '../helpers/http.ts';
 import { oauthStack, signIn } from '../helpers/oauth.ts';
 import { assertClosed, assertRegistrable } from '../helpers/routes.ts';
@@ -36,6 +37,29 @@ test('settings that are not ready are refused with what is missing', async () =>
     status: 409,
     json: { faults: [{ path: 'smtp.auth.oauth.clientSecret', reason: 'is not set' }] },
   });
+});
+
+test.each([
+  [
+    'a wrong client secret',
+    { code: 7000215 },
+    { status: 409, code: 'entra-refused', detail: 'The client secret is wrong.', remedy: 'secret-wrong' },
+    /^invalid_client: AADSTS7000215: Invalid client secret provided\./,
+  ],
+  [
+    'Entra being away',
+    { status: 503 },
+    { status: 503, code: 'unavailable', detail: 'Entra is not available.', remedy: 'entra-busy' },
+    /^temporarily_unavailable: Entra answered 503/,
+  ],
+] as const)('the application grant: %s is told in one sentence, with what was said and what helps', async (_, fault, told, reply) => {
+  const stack = await oauthStack();
+  await stack.save(stack.draft({ oauth: { grant: 'application' } }));
+  stack.entra.faults.set([{ at: 'token', ...fault }]);
+  const answer = await stack.first.ask('generateToken', { path: '/api/oauth/token' });
+  const { status, code, detail, remedy } = told;
+  expect(answer).toMatchObject({ status, json: { status, code, detail, reply: expect.stringMatching(reply) } });
+  expect(answer.json).toMatchObject({ remedy: { key: remedy, doThis: [...remedies[remedy].doThis] } });
 });
 
 test('a state works once: the second callback of it is refused and changes nothing', async () => {
