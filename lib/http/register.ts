@@ -21,7 +21,7 @@ export const registrations = (routes: readonly AnyRoute[], edge: Edge): Registra
   const declared = routes.map((route) => ({
     name: route.name,
     options: {
-      methods: [route.method],
+      methods: methodsOf(route),
       authLevel: 'anonymous' as const,
       route: route.path,
       handler: serve(route, edge),
@@ -39,6 +39,10 @@ export const registrations = (routes: readonly AnyRoute[], edge: Edge): Registra
   return [...declared, rest];
 };
 
+/** HEAD is served where GET is (RFC 9110 section 9.1); the host does not do it by itself. */
+const methodsOf = ({ method, leavesTrace }: AnyRoute): HttpMethod[] =>
+  method === 'GET' && !leavesTrace ? ['GET', 'HEAD'] : [method];
+
 const everyMethod: HttpMethod[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
 
 /** 405 with `Allow` (RFC 9110 section 15.5.6) where the path is known with other methods, 404 else. Does nothing else. */
@@ -46,13 +50,14 @@ const unknown =
   (routes: readonly AnyRoute[], edge: Edge): HttpHandler =>
   async (request) => {
     const { pathname } = new URL(request.url);
-    const allowed = routes.filter(({ path }) => matches(path, pathname)).map(({ method }) => method);
+    const allowed = routes.filter(({ path }) => matches(path, pathname)).flatMap(methodsOf);
     if (allowed.length === 0) {
-      return answer(problemOf(new PosternError('not-found', 'No route of this name; see /api/openapi.json.')), edge);
+      const nothing = new PosternError('not-found', 'No route of this name; see /api/openapi.json.');
+      return answer(request, problemOf(nothing), edge);
     }
     const allow = [...new Set(allowed)].sort().join(', ');
     const refused = new PosternError('method-not-allowed', `${request.method} is not served here, but ${allow}.`);
-    return answer(problemOf(refused, { allow }), edge);
+    return answer(request, problemOf(refused, { allow }), edge);
   };
 
 /** Whether an address's path falls under a route's, as the host matches: without regard to case. */

@@ -50,6 +50,8 @@ export interface Route<
   /** As the Functions host wants it, without leading slash: `api/messages/{id}`. */
   path: string;
   access: Access;
+  /** Set on a GET that leaves a trace, if only in the audit. Whoever asks with HEAD wants none, so HEAD is refused there. */
+  leavesTrace?: true;
   /** One sentence for OpenAPI. */
   summary: string;
   params?: P;

@@ -26,11 +26,11 @@ export const serve =
   (route: AnyRoute, edge: Edge): HttpHandler =>
   async (request, context) => {
     try {
-      return answer(await handled(route, edge, request), edge);
+      return answer(request, await handled(route, edge, request), edge);
     } catch (error) {
-      if (error instanceof PosternError) return answer(problemOf(error, hints(route, error)), edge);
+      if (error instanceof PosternError) return answer(request, problemOf(error, hints(route, error)), edge);
       edge.log.error('http.failed', { route: route.name, incident: context.invocationId, ...told(error) });
-      return answer(incidentOf(context.invocationId), edge);
+      return answer(request, incidentOf(context.invocationId), edge);
     }
   };
 
@@ -57,8 +57,17 @@ const told = (error: unknown) =>
     ? { error: error.name, message: error.message, stack: error.stack }
     : { error: typeof error, message: String(error) };
 
-/** Adds what every answer carries; a reply's own headers win. Exported for answers that no route gives. */
-export const answer = ({ status, headers, body }: Reply, { publicUrl }: Pick<Edge, 'publicUrl'>): HttpResponseInit => {
+/**
+ * Adds what every answer carries; a reply's own headers win. Exported for answers that no route gives.
+ *
+ * HEAD gets what GET would, without the body (RFC 9110 section 9.3.2). Its Content-Length stays out, as that section
+ * allows: the host adds one only for a body that it sends.
+ */
+export const answer = (
+  { method }: Pick<HttpRequest, 'method'>,
+  { status, headers, body }: Reply,
+  { publicUrl }: Pick<Edge, 'publicUrl'>,
+): HttpResponseInit => {
   const json = typeof body !== 'string' && !(body instanceof Uint8Array);
   const own = new Headers(headers);
   const all = new Headers(
@@ -72,7 +81,8 @@ export const answer = ({ status, headers, body }: Reply, { publicUrl }: Pick<Edg
   return {
     status,
     headers: Object.fromEntries(all),
-    ...(body !== undefined && { body: json ? JSON.stringify(body) : (body as string | Uint8Array) }),
+    ...(body !== undefined &&
+      method !== 'HEAD' && { body: json ? JSON.stringify(body) : (body as string | Uint8Array) }),
   };
 };
 

@@ -43,6 +43,15 @@ test('a method that is not listed is answered by 404, HEAD too', async () => {
   expect((await ask(`${url}/files`, { method: 'HEAD' })).status).toBe(404);
 });
 
+test('HEAD of a function that lists it gets its status and headers, and neither a body nor the length of none', async () => {
+  const { url } = await runApp(`app.http('one', { route: 'files', methods: ['GET', 'HEAD'], handler: (request) => ({
+    status: 203, headers: { 'x-a': request.method }, ...(request.method === 'GET' && { body: 'hello' }) }) });`);
+  const { text, response } = await ask(`${url}/files`, { method: 'HEAD' });
+  expect([response.status, response.headers.get('x-a'), text]).toEqual([203, 'HEAD', '']);
+  expect(response.headers.has('content-length')).toBe(false);
+  expect((await ask(`${url}/files`)).text).toBe('hello');
+});
+
 test('a handler that throws is answered by an empty 500, and the log has the reason', async () => {
   const { url, logs } = await runApp(
     `app.http('bad', { route: 'bad', methods: ['GET'], handler: () => { throw new Error('the reason'); } });`,

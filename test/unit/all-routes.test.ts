@@ -4,6 +4,7 @@ import { composePostern } from '../../functions/app.ts';
 import { readConfig } from '../../lib/config.ts';
 import { maxDequeueCount } from '../../lib/delivery/accept.ts';
 import { openApi } from '../../lib/http/openapi.ts';
+import { registrations } from '../../lib/http/register.ts';
 import { lanes } from '../../lib/message/kinds.ts';
 import { assertClosed, assertRegistrable } from '../helpers/routes.ts';
 
@@ -20,7 +21,7 @@ const publicRoutes = [
 const nobody = ['Blob', 'Queue', 'Table'].map((service) => `${service}Endpoint=http://127.0.0.1:9/none`).join(';');
 
 /** Storage that nobody listens at: a guard that let somebody through would not answer 401 or 403, but fail. */
-const { routes, queues } = composePostern(
+const { routes, queues, edge } = composePostern(
   readConfig({
     AzureWebJobsStorage: `DefaultEndpointsProtocol=http;AccountName=none;AccountKey=bm9uZQ==;${nobody}`,
     KEY_VAULT_URI: 'https://localhost:9',
@@ -37,6 +38,17 @@ describe('the routes of the whole app', () => {
 
   test('law 7: no GET changes anything, so none takes a body', () => {
     expect(routes.filter(({ method, body, bodyType }) => method === 'GET' && (body || bodyType))).toEqual([]);
+  });
+
+  test('law 7: every GET is served for HEAD too, but those that leave a trace', () => {
+    const heads = registrations(routes, edge).filter(({ name }) => name !== 'unknownRoute');
+    const without = heads.filter(({ options: { methods } }) => methods.includes('GET') && !methods.includes('HEAD'));
+    expect(without.map(({ options }) => options.route).sort()).toEqual([
+      'api/do-not-email/export',
+      'api/getoauthtoken',
+    ]);
+    const others = heads.filter(({ options: { methods } }) => !methods.includes('GET'));
+    expect(others.flatMap(({ options }) => options.methods)).not.toContain('HEAD');
   });
 
   test('the Functions host takes every one of them', () => {

@@ -5,7 +5,7 @@ import { metaRoutes } from '../../functions/http/meta.ts';
 import { auditLog } from '../../lib/audit/audit.ts';
 import { registrations } from '../../lib/http/register.ts';
 import { type AnyRoute, route } from '../../lib/http/route.ts';
-import { ask, logLines, publicUrl } from '../helpers/http.ts';
+import { ask, logLines, principalHeader, publicUrl } from '../helpers/http.ts';
 import { assertClosed, assertRegistrable } from '../helpers/routes.ts';
 
 const { log } = logLines();
@@ -85,11 +85,47 @@ describe('what no route serves', () => {
   });
 
   test.each(['/api/a.b/7', '/API/A.B/7', '/api/a.b/7/'])('is 405 with Allow at the known path %s', async (path) => {
-    expect(await asked('DELETE', path)).toMatchObject({ status: 405, headers: { allow: 'GET, PUT' } });
+    expect(await asked('DELETE', path)).toMatchObject({ status: 405, headers: { allow: 'GET, HEAD, PUT' } });
   });
 
   test.each(['/api/a.b', '/api/a.b/7/8', '/api/aXb/7'])('is 404 at %s, which is like a known path', async (path) => {
     expect((await asked('DELETE', path)).status).toBe(404);
+  });
+});
+
+describe('HEAD', () => {
+  const served = (routes: readonly AnyRoute[], edgeOf = edge) => {
+    const all = registrations(routes, edgeOf);
+    return async (method: 'GET' | 'HEAD', path: string, headers: Record<string, string> = {}) => {
+      const found =
+        all.find(({ options }) => options.route === path && options.methods.includes(method)) ?? all.at(-1)!;
+      const request = new HttpRequest({ method, url: `${publicUrl}/${path}`, headers });
+      return (await found.options.handler(request, new InvocationContext())) as HttpResponseInit;
+    };
+  };
+
+  test.each([
+    ['api/health', 200, {}],
+    ['api/openapi.json', 200, {}],
+    ['api/audit', 401, {}],
+    ['api/audit', 403, { 'x-ms-client-principal': principalHeader(['Send']) }],
+    ['api/nothing', 404, {}],
+  ] as const)('of %s gets the %s of GET, without the body', async (path, status, headers) => {
+    const asked = served(sample);
+    const { body, ...head } = await asked('GET', path, headers);
+    expect(head.status).toBe(status);
+    expect(body).toBeDefined();
+    expect(await asked('HEAD', path, headers)).toStrictEqual(head);
+  });
+
+  test('is not served where GET leaves a trace, nor where there is only POST', async () => {
+    const asked = served([
+      { ...declared('GET', 'api/g', 'public'), leavesTrace: true },
+      declared('POST', 'api/p', 'public'),
+    ]);
+    expect(await asked('HEAD', 'api/g')).toMatchObject({ status: 405, headers: { allow: 'GET' } });
+    expect(await asked('HEAD', 'api/p')).toMatchObject({ status: 405, headers: { allow: 'POST' } });
+    expect((await asked('GET', 'api/g')).status).toBe(200);
   });
 });
 
