@@ -89,6 +89,7 @@ export const doNotEmailCsvRoutes = ({ list, table, audit, clock, uniqueId, wait 
     method: 'GET',
     path: 'api/do-not-email/export',
     access: ['Admin'],
+    leavesTrace: true,
     summary: 'The whole list as CSV. A cell that a spreadsheet would run as a formula has an apostrophe before it.',
     answers: { 200: { description: 'The list.', type: 'text/csv' } },
     handle: async ({ principal }) => {
