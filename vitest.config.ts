@@ -9,5 +9,7 @@ export default defineConfig({
     hookTimeout: 60_000,
     teardownTimeout: 10_000,
     maxWorkers: 2,
+    // Loading the Azure SDKs once for each file would take a third of all the time.
+    isolate: false,
   },
 });

@@ -5,6 +5,7 @@ import { createRequire } from 'node:module';
 import { type AddressInfo, createServer as createTcpServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import type { TestProject } from 'vitest/node';
+import { ensureCertificates } from '../../dev/certificates.ts';
 
 /**
  * One Azurite in memory for the whole run, with many accounts: each stack of a test gets an account of its own from a
@@ -21,6 +22,9 @@ declare module 'vitest' {
 }
 
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  // Every process of the tests trusts the stand-ins' authority, and so does every process that they start.
+  const { ca } = await ensureCertificates(join(import.meta.dirname, '../../.dev/test-certs'));
+  process.env.NODE_EXTRA_CA_CERTS = ca;
   const [blob, queue, table] = await freePorts(3);
   const bin = join(dirname(createRequire(import.meta.url).resolve('azurite/package.json')), 'dist/src/azurite.js');
   const child = spawn(

@@ -1,9 +1,7 @@
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { getCACertificates, setDefaultCACertificates } from 'node:tls';
-import { ensureCertificates } from '../../dev/certificates.ts';
 
-/** Every test trusts the stand-ins' authority, and so does every process that a test starts. */
-const { ca } = await ensureCertificates(join(import.meta.dirname, '../../.dev/test-certs'));
-setDefaultCACertificates([...getCACertificates('default'), await readFile(ca, 'utf8')]);
-process.env.NODE_EXTRA_CA_CERTS = ca;
+/**
+ * Test files run one after the other in few processes. Each begins with trust in the stand-ins' authority and in no
+ * other, whatever a file before it added.
+ */
+setDefaultCACertificates(getCACertificates('extra'));
