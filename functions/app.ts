@@ -155,7 +155,7 @@ export const composePostern = (config: Config, world: World = {}) => {
   });
 
   const routes: AnyRoute[] = [
-    ...settingsRoutes({ settings }),
+    ...settingsRoutes({ settings, oauth }),
     ...testEmailRoutes({ acceptance: accept, ledger: book, settings, audit, wait }),
     ...oauthRoutes(oauth),
     ...checkRoutes({ settings, tokens: oauth.tokens, clock, timeout: seconds(60) }),

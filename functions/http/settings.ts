@@ -2,21 +2,22 @@ import { z } from 'zod';
 import { continuation, continuationOf, pageLimit } from '../../lib/http/paging.ts';
 import { isMasterAdmin } from '../../lib/http/principal.ts';
 import { type AnyRoute, type Principal, type Reply, route } from '../../lib/http/route.ts';
+import type { OAuthRoom } from '../../lib/oauth/room.ts';
 import { describeSettings, fieldSchema } from '../../lib/settings/describe.ts';
 import { changeSchema } from '../../lib/settings/difference.ts';
 import { presetSchema, presets } from '../../lib/settings/presets.ts';
 import type { ReadSettings, SettingsRoom } from '../../lib/settings/room.ts';
 import { settingsDraft, settingsSchema } from '../../lib/settings/schema.ts';
 
+const told = z.object({ path: z.string(), reason: z.string() });
 const answer = settingsSchema.extend({
   verified: z
     .object({ at: z.iso.datetime(), by: z.string() })
     .nullable()
     .meta({ description: 'The test mail that succeeded since the last change; null where none did.' }),
+  warnings: z.array(told.extend({ code: z.string() })).meta({ description: 'What is to be looked at, as of now.' }),
 });
-const told = z.object({ path: z.string(), reason: z.string() });
 const saved = answer.extend({
-  warnings: z.array(told.extend({ code: z.string() })),
   dropped: z.array(told).meta({ description: 'Secrets removed, since what they were given for has changed.' }),
 });
 
@@ -26,16 +27,27 @@ export const draftBody = z
   .refine((body) => body !== undefined)
   .meta({ ...z.toJSONSchema(settingsDraft, { io: 'input' }), $schema: undefined });
 
+interface Needs {
+  settings: SettingsRoom;
+  /** Knows what the settings do not: whether there is a token to send with. */
+  oauth: Pick<OAuthRoom, 'warnings'>;
+}
+
 /** The settings page: the document, what it was, and what fills its form. */
-export const settingsRoutes = ({ settings }: { settings: SettingsRoom }): AnyRoute[] => [
+export const settingsRoutes = ({ settings, oauth }: Needs): AnyRoute[] => [
   route({
     name: 'getSettings',
     method: 'GET',
     path: 'api/settings',
     access: ['Admin'],
-    summary: 'The settings, with their ETag. A secret shows only whether it is set, and since when.',
+    summary:
+      'The settings, with their ETag and what is to be looked at. A secret shows only whether it is set, and since when.',
     answers: { 200: { description: 'The settings.', schema: answer } },
-    handle: async () => replyOf(await settings.read()),
+    handle: async () => {
+      const read = await settings.read();
+      const found = await Promise.all([settings.warnings(read.settings), oauth.warnings(read.settings)]);
+      return replyOf(read, { warnings: found.flat() });
+    },
   }),
   route({
     name: 'putSettings',
@@ -58,7 +70,7 @@ export const settingsRoutes = ({ settings }: { settings: SettingsRoom }): AnyRou
         actor: actorOf(principal),
         mayMaster: isMasterAdmin(principal),
       });
-      return replyOf(read, { warnings, dropped });
+      return replyOf(read, { warnings: [...warnings, ...(await oauth.warnings(read.settings))], dropped });
     },
   }),
   route({
@@ -109,7 +121,7 @@ export const settingsRoutes = ({ settings }: { settings: SettingsRoom }): AnyRou
   }),
 ];
 
-const replyOf = ({ settings, etag, verified }: ReadSettings, more: object = {}): Reply => ({
+const replyOf = ({ settings, etag, verified }: ReadSettings, more: object): Reply => ({
   status: 200,
   headers: { etag },
   body: { ...settings, verified, ...more },

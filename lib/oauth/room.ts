@@ -4,6 +4,8 @@ import type { AuditLog } from '../audit/audit.ts';
 import { type Clock, seconds } from '../clock.ts';
 import type { Log } from '../log.ts';
 import type { SettingsRoom } from '../settings/room.ts';
+import type { Warning } from '../settings/rules.ts';
+import type { Settings } from '../settings/schema.ts';
 import type { SecretStore } from '../storage/secrets.ts';
 import { attempts } from './attempts.ts';
 import { tokenCache } from './cache.ts';
@@ -15,6 +17,7 @@ import { tokenSource } from './token-source.ts';
 import { TokenFault, type TokenSource } from './tokens.ts';
 import { sealOfUse, usesOAuth } from './use.ts';
 import { type TokenView, viewOf } from './view.ts';
+import { tokenUnknown, tokenWarnings } from './warnings.ts';
 
 export interface OAuthRoom {
   tokens: TokenSource;
@@ -23,6 +26,8 @@ export interface OAuthRoom {
   /** Ends the sign-in. Refusals are values, since a browser shows them. */
   callback(query: CallbackQuery, person: Person): Promise<Connected>;
   view(): Promise<TokenView>;
+  /** Whether mail by these settings waits for a token to be generated. Beside the settings' own warnings; never rejects. */
+  warnings(settings: Settings): Promise<Warning[]>;
   /** Takes the account and its secret away. The consent stays at Entra, where only an administrator can revoke it. */
   disconnect(person: Person): Promise<TokenView>;
   /** Somebody changed something or asks to try now: this process's next mail asks Entra, whatever it answered before. */
@@ -88,6 +93,14 @@ export const oauthRoom = (parts: OAuthNeeds): OAuthRoom => {
     start,
     callback,
     view,
+    warnings: async (present) => {
+      try {
+        return tokenWarnings(present, await state.current());
+      } catch (error) {
+        log.warn('oauth.not-read', { error: error instanceof Error ? error.name : typeof error });
+        return usesOAuth(present) ? [tokenUnknown] : [];
+      }
+    },
     disconnect: async (person) => {
       const present = await settings.refresh();
       const { user, oauth } = present.smtp.auth;

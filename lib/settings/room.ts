@@ -65,6 +65,8 @@ export interface SettingsRoom {
   refresh(): Promise<Settings>;
   /** The settings as they stand in the table. */
   read(): Promise<ReadSettings>;
+  /** What is to be looked at in these settings now, by the rules that a save tells. */
+  warnings(settings: Settings): Promise<Warning[]>;
   /**
    * Replaces the whole document. What is left out becomes its default, except a secret: left out or sent back as it was
    * read, it stays; a text sets it, `null` or `""` removes it.
@@ -138,6 +140,7 @@ export const settingsRoom = ({ table, secrets, clock, log, audit }: Needs): Sett
     current: async () => (await present()).settings,
     refresh: async () => (await renewed()).settings,
     read: async () => shown(await readStored(table)),
+    warnings: async (settings) => warningsOf(settings, await circumstancesOf(settings)),
 
     save: async (document, { actor, mayMaster, ...precondition }) => {
       const before = await readStored(table);

@@ -98,7 +98,7 @@ export const oauthStack = async () => {
     const relay = relayRoom({ settings, tokens: oauth.tokens, submitTimeout: 20_000, clock, log });
     onTestFinished(() => relay.close());
     const check = checkRoutes({ settings, tokens: oauth.tokens, clock, timeout: 20_000 });
-    const routes = [...settingsRoutes({ settings }), ...oauthRoutes(oauth), ...check];
+    const routes = [...settingsRoutes({ settings, oauth }), ...oauthRoutes(oauth), ...check];
     return {
       ...{ settings, oauth, relay, routes, told },
       send: async () => relay.submit(submission(), await settings.refresh()),

@@ -265,3 +265,43 @@ test('a federated credential that does not fit is a fault with its remedy', asyn
   );
   expect(await stack.first.send()).toMatchObject({ class: 'auth', remedy: 'federated-credential' });
 });
+
+const codesOf = ({ json }: { json: unknown }) =>
+  (json as { warnings: { code: string }[] }).warnings.map((it) => it.code);
+
+test('settings warn while no token was generated for them, after a save and whenever they are read', async () => {
+  const stack = await oauthStack();
+  const read = () => stack.first.ask('getSettings', { path: '/api/settings' });
+  const dated = (own: { smtp?: object; oauth?: object } = {}) =>
+    stack.draft({ ...own, oauth: { clientSecretExpires: '2099-01-01', ...own.oauth } });
+  const pace = { limit: { perMinute: 30 } };
+  const saved = await stack.save({ ...dated(), ...pace });
+  expect(saved.json).toMatchObject({
+    warnings: [{ path: 'smtp.auth.oauth', code: 'token-missing', reason: expect.stringMatching(/mail waits until/) }],
+  });
+  expect(codesOf(await read())).toEqual(['token-missing']);
+  await stack.connect();
+  expect(codesOf(await read())).toEqual([]);
+  expect(codesOf(await stack.save({ ...dated(), ...pace }))).toEqual([]);
+  // The account was connected for another server.
+  expect(codesOf(await stack.save({ ...dated({ smtp: { host: '127.0.0.1' } }), ...pace }))).toEqual(['token-missing']);
+});
+
+test('the application grant fetches its token by itself: it warns only where an admin disconnected it', async () => {
+  const stack = await oauthStack();
+  const application = stack.draft({ oauth: { grant: 'application', clientSecretExpires: '2099-01-01' } });
+  expect(codesOf(await stack.save(application))).toEqual([]);
+  await stack.first.ask('disconnectToken', { path: '/api/oauth/token' });
+  expect(codesOf(await stack.first.ask('getSettings', { path: '/api/settings' }))).toEqual(['token-missing']);
+});
+
+test('a save is a save although nobody can look up the token: it says so', async () => {
+  const stack = await oauthStack();
+  await stack.save();
+  stack.azure.table('oauth').pipeline.addPolicy({
+    name: 'down',
+    sendRequest: () => Promise.reject(new Error('the table does not answer')),
+  });
+  const saved = await stack.save(stack.draft({ oauth: { clientSecretExpires: '2099-01-01' } }));
+  expect(codesOf(saved)).toEqual(['token-unknown']);
+});

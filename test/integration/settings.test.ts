@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { settingsRoutes } from '../../functions/http/settings.ts';
 import { auditLog } from '../../lib/audit/audit.ts';
+import { days } from '../../lib/clock.ts';
 import type { PosternError } from '../../lib/errors.ts';
 import { openApi } from '../../lib/http/openapi.ts';
 import type { AnyRoute } from '../../lib/http/route.ts';
@@ -50,6 +51,9 @@ const stack = async (wrap: (secrets: SecretStore) => SecretStore = (secrets) => 
     settings.save(draft, { ...master, ifMatch: '*', ...saver });
   return { azure, table, vault, client, secrets, clock, log, audit, room, settings, save };
 };
+
+/** These settings use no XOAUTH2; the warning about a token is tested with the OAuth room. */
+const noOAuth = { warnings: async () => [] };
 
 const refusal = async (promise: Promise<unknown>): Promise<PosternError> => {
   const error = await promise.then(
@@ -449,7 +453,7 @@ const named = (routes: AnyRoute[], name: string): AnyRoute => routes.find((route
 
 test('over HTTP: what was read can be changed and sent back with its ETag', async () => {
   const { settings } = await stack();
-  const routes = settingsRoutes({ settings });
+  const routes = settingsRoutes({ settings, oauth: noOAuth });
   const get = () => ask(named(routes, 'getSettings'), { path: '/api/settings', as: ['Admin'] });
   const put = (body: unknown, headers: Record<string, string> = {}) =>
     ask(named(routes, 'putSettings'), { path: '/api/settings', as: ['MasterAdmin'], body, headers });
@@ -470,9 +474,32 @@ test('over HTTP: what was read can be changed and sent back with its ETag', asyn
   expect(await put(changed)).toMatchObject({ status: 428, json: { code: 'precondition-required' } });
 });
 
+test('over HTTP: reading tells what is to be looked at by now, and sending it back changes nothing', async () => {
+  const { settings, clock } = await stack();
+  const routes = settingsRoutes({ settings, oauth: noOAuth });
+  const codes = ({ json }: { json: unknown }) =>
+    (json as { warnings: { code: string }[] }).warnings.map((it) => it.code);
+  const put = (body: unknown) =>
+    ask(named(routes, 'putSettings'), {
+      ...{ path: '/api/settings', as: ['MasterAdmin'], body, headers: { 'if-match': '*' } },
+    });
+  const get = () => ask(named(routes, 'getSettings'), { path: '/api/settings', as: ['Admin'] });
+  const saved = await put(withToken({ clientSecret: 's3cret', clientSecretExpires: '2027-01-10' }));
+  expect(codes(saved)).toEqual([]);
+  expect(codes(await get())).toEqual([]);
+  clock.advance(days(21));
+  const later = await get();
+  expect(later.json).toMatchObject({
+    warnings: [{ path: 'smtp.auth.oauth.clientSecretExpires', code: 'client-secret-ends-soon' }],
+  });
+  const back = await put(later.json);
+  expect(back.headers.etag).toBe(saved.headers.etag);
+  expect(codes(back)).toEqual(['client-secret-ends-soon']);
+});
+
 test('over HTTP: refusals are problems with every field, and an admin is told what is not for them', async () => {
   const { settings } = await stack();
-  const route = named(settingsRoutes({ settings }), 'putSettings');
+  const route = named(settingsRoutes({ settings, oauth: noOAuth }), 'putSettings');
   const put = (body: unknown, as: 'Admin' | 'MasterAdmin') =>
     ask(route, { path: '/api/settings', as: [as], body, headers: { 'if-match': '*' } });
   expect(await put({ smtp: { port: 'x' }, typo: 1 }, 'Admin')).toMatchObject({
@@ -492,7 +519,7 @@ test('over HTTP: refusals are problems with every field, and an admin is told wh
 test('over HTTP: history pages by its continuation; presets and fields are there for the form', async () => {
   const { save, settings } = await stack();
   for (const name of ['One', 'Two', 'Three']) await save(document({ from: { name } }));
-  const routes = settingsRoutes({ settings });
+  const routes = settingsRoutes({ settings, oauth: noOAuth });
   const history = (query: string) =>
     ask(named(routes, 'getSettingsHistory'), { path: `/api/settings/history${query}`, as: ['Admin'] });
   const first = (await history('?limit=2')).json as { entries: { revision: number }[]; next: string };
@@ -513,7 +540,7 @@ test('over HTTP: history pages by its continuation; presets and fields are there
 
 test('law 8: the settings routes are closed, registrable, and described', async () => {
   const { settings } = await stack();
-  const routes = settingsRoutes({ settings });
+  const routes = settingsRoutes({ settings, oauth: noOAuth });
   await assertClosed(routes, []);
   assertRegistrable(routes);
   const described = JSON.stringify(openApi(routes, { url: 'https://postern.example.com', version: '1' }));
