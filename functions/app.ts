@@ -27,6 +27,7 @@ import {
 import { stoppedMail } from '../lib/delivery/stopped-mail.ts';
 import { deliveryVerbs } from '../lib/delivery/verbs.ts';
 import { bounceFeedback } from '../lib/do-not-email/bounces.ts';
+import { ageOutImports } from '../lib/do-not-email/import-progress.ts';
 import { unsubscribeLinks } from '../lib/do-not-email/link.ts';
 import { doNotEmailList } from '../lib/do-not-email/list.ts';
 import { signingKeys } from '../lib/do-not-email/signing-keys.ts';
@@ -50,6 +51,7 @@ import { checkRoutes } from './http/check.ts';
 import { deliveryRoutes } from './http/deliveries.ts';
 import { doNotEmailRoutes } from './http/do-not-email.ts';
 import { doNotEmailCsvRoutes } from './http/do-not-email-csv.ts';
+import { doNotEmailOverrideRoutes } from './http/do-not-email-overrides.ts';
 import { explainRoutes } from './http/explain.ts';
 import { messageRoutes } from './http/messages.ts';
 import { metaRoutes } from './http/meta.ts';
@@ -151,7 +153,7 @@ export const composePostern = (config: Config, world: World = {}) => {
 
   const ageOut = retention({
     ...{ deliveries: azure.table('deliveries'), recipients: azure.table('recipients'), keys: azure.table('keys') },
-    ...{ ledger: book, audit, content, settings, clock },
+    ...{ ledger: book, audit, content, settings, clock, ageOutImports: ageOutImports(azure.table('donotemail')) },
   });
 
   const routes: AnyRoute[] = [
@@ -170,12 +172,14 @@ export const composePostern = (config: Config, world: World = {}) => {
       list,
       table: azure.table('donotemail'),
       audit,
+      settings,
       clock,
       bounces,
       stoppedBy: stoppedMail(book),
     }),
+    ...doNotEmailOverrideRoutes({ ledger: book, settings, clock }),
     ...doNotEmailCsvRoutes({ list, table: azure.table('donotemail'), audit, clock, uniqueId: newWriter, wait }),
-    ...unsubscribeRoutes({ list, tokens, clock, log }),
+    ...unsubscribeRoutes({ list, tokens, audit, clock, log }),
     ...auditRoutes(audit),
     ...metaRoutes({
       routes: () => routes,

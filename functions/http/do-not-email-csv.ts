@@ -56,6 +56,10 @@ export const doNotEmailCsvRoutes = ({ list, table, audit, clock, uniqueId, wait 
       const { lines, invalid } = readCsv(String(body));
       const started = { id, lines: lines.length + invalid.length, invalid: invalid.length, dryRun, actor: actor.name };
       const progress = await importProgress({ table, clock }, started);
+      const detail = { lines: started.lines, invalid: invalid.length };
+      const begun = dryRun
+        ? undefined
+        : await audit.begin({ actor, action: 'do-not-email.import', subject: id, detail });
       const run = () =>
         importEntries({ table, clock, wait })({ lines, actor: actor.name, dryRun, after: query.after }, progress);
       const done = await run().catch(async (error) => {
@@ -63,10 +67,7 @@ export const doNotEmailCsvRoutes = ({ list, table, audit, clock, uniqueId, wait 
         throw error;
       });
       await progress.end(done.next === undefined ? 'done' : 'part-done');
-      if (!dryRun) {
-        const detail = { new: done.new, known: done.known, invalid: invalid.length, complete: done.next === undefined };
-        await audit.record({ actor, action: 'do-not-email.import', subject: id, detail });
-      }
+      await begun?.end('done', { new: done.new, known: done.known, complete: done.next === undefined });
       return { status: 200, body: answerOf(id, dryRun, done, invalid) };
     },
   }),

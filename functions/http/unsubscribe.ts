@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { AuditAction, AuditLog } from '../../lib/audit/audit.ts';
 import { type Clock, iso } from '../../lib/clock.ts';
 import type { Entry } from '../../lib/do-not-email/entry.ts';
 import type { DoNotEmailList } from '../../lib/do-not-email/list.ts';
@@ -11,9 +12,13 @@ import type { Log } from '../../lib/log.ts';
 export interface UnsubscribeNeeds {
   list: Pick<DoNotEmailList, 'add' | 'undo'>;
   tokens: UnsubscribeTokens;
+  audit: Pick<AuditLog, 'record'>;
   clock: Clock;
   log: Log;
 }
+
+/** In the audit and the list. The link tells whose mailbox it came to, not who clicked. */
+const recipient = { id: 'recipient', name: 'recipient' };
 
 const params = z.object({ token: z.string().max(2048) });
 const answer = (description: string) => ({ description, type: 'text/html' });
@@ -22,18 +27,29 @@ const answer = (description: string) => ({ description, type: 'text/html' });
  * The page behind the link in the mail, without script, cookie or redirect. Only POST acts (law 7). The same address
  * takes the one-click POST of a mail provider (RFC 8058 section 3.2), as a form of either encoding.
  */
-export const unsubscribeRoutes = ({ list, tokens, clock, log }: UnsubscribeNeeds): AnyRoute[] => {
+export const unsubscribeRoutes = ({ list, tokens, audit, clock, log }: UnsubscribeNeeds): AnyRoute[] => {
   const undoTokenFor = async (entry: Entry): Promise<string | undefined> => {
     const ofRecipient = entry.reason === 'unsubscribed' && iso(clock.now() - undoable) < entry.time;
     return ofRecipient ? tokens.signUndo({ recipient: entry.address, time: entry.time }) : undefined;
+  };
+
+  /** Written after the act, and not at its cost: who asked to be left alone must not be told that it failed. */
+  const noted = async (action: AuditAction, subject: string, detail: Record<string, string>): Promise<void> => {
+    try {
+      await audit.record({ actor: recipient, action, subject, detail });
+    } catch (error) {
+      log.error('do-not-email.unaudited', { action, message: String(error).slice(0, 300) });
+    }
   };
 
   const stop = async (link: UnsubscribeLink, source: 'one-click' | 'unsubscribe-page'): Promise<Entry> => {
     const scope = link.scope === 'all' ? 'all' : [link.scope];
     const { entry, change } = await list.add({
       ...{ address: link.recipient, scope, source, note: '' },
-      ...{ reason: 'unsubscribed', actor: 'recipient' },
+      ...{ reason: 'unsubscribed', actor: recipient.name },
     });
+    if (change !== 'known')
+      await noted('do-not-email.unsubscribe', link.recipient, { source, scope: link.scope, change });
     log.info('do-not-email.unsubscribed', { source, scope: link.scope, change });
     return entry;
   };
@@ -119,6 +135,7 @@ export const unsubscribeRoutes = ({ list, tokens, clock, log }: UnsubscribeNeeds
           if (!link) return html(404, trouble('invalid', language));
           const result = await list.undo(link.recipient, link.time);
           log.info('do-not-email.undo', { result });
+          if (result === 'undone') await noted('do-not-email.undo', link.recipient, { unsubscribed: link.time });
           if (result === 'changed') return html(409, trouble('changed', language));
           return html(200, undonePage(link.recipient, language));
         });

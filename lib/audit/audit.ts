@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { odata, type TableClient } from '@azure/data-tables';
 import { z } from 'zod';
 import { type Clock, days, iso } from '../clock.ts';
+import { deleteRows } from '../storage/delete-rows.ts';
 import { isStale } from '../storage/table.ts';
 
 /** Everything that an admin, or somebody by an admin's page, can have done. */
@@ -16,6 +17,8 @@ export const auditActions = [
   'do-not-email.remove',
   'do-not-email.import',
   'do-not-email.export',
+  'do-not-email.unsubscribe',
+  'do-not-email.undo',
   'delivery.resend',
   'delivery.cancel',
   'delivery.mark-sent',
@@ -71,8 +74,8 @@ export interface AuditLog {
 export type Ending = 'done' | 'not-done';
 
 export interface Begun {
-  /** Called once. */
-  end(outcome: Ending): Promise<void>;
+  /** Called once. @param more what is known only now */
+  end(outcome: Ending, more?: NewEntry['detail']): Promise<void>;
 }
 
 interface Row {
@@ -92,8 +95,9 @@ interface Needs {
 }
 
 /**
- * Who did what, and when. Rows are only ever added; that of an act that was begun is told once how it ended. Days and times count down in the keys, since a table lists upwards
- * and the newest is wanted first; one partition a day ages out cheaply.
+ * Who did what, and when. Rows are only ever added; that of an act that was begun is told once how it ended. Days and
+ * times count down in the keys, since a table lists upwards and the newest is wanted first; one partition a day ages out
+ * cheaply.
  */
 export const auditLog = ({ table, clock, uniqueId = randomUUID }: Needs): AuditLog => {
   // Entries of one process that fall into one millisecond keep their order.
@@ -101,7 +105,6 @@ export const auditLog = ({ table, clock, uniqueId = randomUUID }: Needs): AuditL
   const add = async ({ actor, action, subject, detail = {} }: NewEntry) => {
     const now = clock.now();
     const id = uniqueId();
-    const short = Object.fromEntries(Object.entries(detail).map(([key, value]) => [key, cut(value)]));
     const row = {
       partitionKey: dayKey(now),
       rowKey: `${timeKey(now)}${String(9999 - (written++ % 10_000)).padStart(4, '0')}-${id}`,
@@ -109,7 +112,7 @@ export const auditLog = ({ table, clock, uniqueId = randomUUID }: Needs): AuditL
       actorName: actor.name,
       action,
       subject: subject.slice(0, 1000),
-      detail: JSON.stringify(short),
+      detail: JSON.stringify(shortened(detail)),
       at: iso(now),
     } satisfies Row & Keys;
     const { etag = '' } = await table.createEntity(row);
@@ -121,8 +124,8 @@ export const auditLog = ({ table, clock, uniqueId = randomUUID }: Needs): AuditL
     begin: async (entry) => {
       const { row, etag } = await add({ ...entry, detail: { ...entry.detail, outcome: 'begun' } });
       return {
-        end: async (outcome) => {
-          const detail = JSON.stringify({ ...JSON.parse(row.detail), outcome });
+        end: async (outcome, more = {}) => {
+          const detail = JSON.stringify({ ...JSON.parse(row.detail), ...shortened(more), outcome });
           try {
             await table.updateEntity({ ...row, detail }, 'Replace', { etag });
           } catch (error) {
@@ -150,20 +153,7 @@ export const auditLog = ({ table, clock, uniqueId = randomUUID }: Needs): AuditL
       }
       return { entries: found.map(({ entry }) => entry) };
     },
-    ageOut: async (before, most) => {
-      let done = 0;
-      const filter = odata`PartitionKey gt ${dayKey(before)}`;
-      const queryOptions = { filter, select: ['partitionKey', 'rowKey'] };
-      // A page may be empty and still not the last: the service ends one at a border between its partitions.
-      for await (const rows of table.listEntities<Keys>({ queryOptions }).byPage({ maxPageSize: 90 })) {
-        for (const part of Map.groupBy(rows, ({ partitionKey }) => partitionKey).values()) {
-          await table.submitTransaction(part.map(({ partitionKey, rowKey }) => ['delete', { partitionKey, rowKey }]));
-        }
-        done += rows.length;
-        if (done >= most) break;
-      }
-      return done;
-    },
+    ageOut: (before, most) => deleteRows(table, odata`PartitionKey gt ${dayKey(before)}`, most),
   };
 };
 
@@ -181,7 +171,10 @@ const entryOf = (row: Row & { rowKey?: string }): AuditEntry => ({
   detail: JSON.parse(row.detail),
 });
 
-const cut = (value: string | number | boolean) => (typeof value === 'string' ? value.slice(0, 1000) : value);
+const shortened = (detail: NonNullable<NewEntry['detail']>) =>
+  Object.fromEntries(
+    Object.entries(detail).map(([key, value]) => [key, typeof value === 'string' ? value.slice(0, 1000) : value]),
+  );
 
 const dayKey = (now: number): string => String(999_999 - Math.floor(now / days(1))).padStart(6, '0');
 const timeKey = (now: number): string => String(9_999_999_999_999 - now).padStart(13, '0');

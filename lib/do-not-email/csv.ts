@@ -1,13 +1,15 @@
 import { CsvError, parse } from 'csv-parse/sync';
 import { PosternError } from '../errors.ts';
 import { hasControl } from '../message/text.ts';
-import { type Entry, parseScope, parseTarget, type Scope, scopeText } from './entry.ts';
+import { type Entry, parseScope, parseTarget, type Reason, reasons, type Scope, scopeText } from './entry.ts';
 
 export interface CsvLine {
   /** Line of the file, from 1; the header row counts. */
   line: number;
   address: string;
   scope: Scope;
+  /** `imported` where the file names none. */
+  reason: Reason;
   note: string;
 }
 
@@ -25,8 +27,8 @@ export interface ReadCsv {
 export const maxLines = 250_000;
 
 /**
- * Reads a CSV file (RFC 4180) with a header row that names `address`, and `scope` and `note` where wanted, in any order;
- * further columns are passed over, so that an export can be imported. Takes a byte order mark, CRLF or LF, quotes.
+ * Reads a CSV file (RFC 4180) with a header row that names `address`, and `scope`, `reason` and `note` where wanted, in
+ * any order; further columns are passed over, so that an export can be imported and a complaint stays one. Takes a byte order mark, CRLF or LF, quotes.
  * @throws PosternError `invalid-request` where the file as a whole cannot be read
  */
 export const readCsv = (text: string): ReadCsv => {
@@ -45,23 +47,27 @@ export const readCsv = (text: string): ReadCsv => {
     return unguarded(at < 0 ? '' : (record[at] ?? ''));
   };
   for (const { record, info } of rest) {
-    const line = lineOf(cell(record, 'address'), cell(record, 'scope'), cell(record, 'note'));
-    if ('reason' in line) read.invalid.push({ line: info.lines, reason: line.reason });
+    const line = lineOf((name) => cell(record, name));
+    if ('fault' in line) read.invalid.push({ line: info.lines, reason: line.fault });
     else read.lines.push({ line: info.lines, ...line });
   }
   return read;
 };
 
-function lineOf(address: string, scope: string, note: string): Omit<CsvLine, 'line'> | { reason: string } {
-  const target = parseTarget(address);
-  if (!('address' in target)) return { reason: `address ${target.reason}` };
-  const stops = parseScope(scope);
-  if (!('scope' in stops)) return { reason: `scope ${stops.reason}` };
-  const remark = note.trim();
-  if (remark.length > 500) return { reason: 'note is longer than 500 characters' };
-  if (hasControl(remark)) return { reason: 'note has a line break or control character' };
-  return { address: target.address, scope: stops.scope, note: remark };
+function lineOf(cell: (name: string) => string): { fault: string } | Omit<CsvLine, 'line'> {
+  const target = parseTarget(cell('address'));
+  if (!('address' in target)) return { fault: `address ${target.reason}` };
+  const stops = parseScope(cell('scope'));
+  if (!('scope' in stops)) return { fault: `scope ${stops.reason}` };
+  const reason = cell('reason').trim().toLowerCase() || 'imported';
+  if (!isReason(reason)) return { fault: `reason must be one of ${reasons.join(', ')}, or empty` };
+  const note = cell('note').trim();
+  if (note.length > 500) return { fault: 'note is longer than 500 characters' };
+  if (hasControl(note)) return { fault: 'note has a line break or control character' };
+  return { address: target.address, scope: stops.scope, reason, note };
 }
+
+const isReason = (text: string): text is Reason => (reasons as readonly string[]).includes(text);
 
 interface CsvRecord {
   record: string[];

@@ -1,6 +1,7 @@
-import type { TableClient } from '@azure/data-tables';
+import { odata, type TableClient } from '@azure/data-tables';
 import { z } from 'zod';
 import { type Clock, iso, seconds } from '../clock.ts';
+import { deleteRows } from '../storage/delete-rows.ts';
 import { ifFound } from '../storage/table.ts';
 import { partitions } from './rows.ts';
 
@@ -39,13 +40,13 @@ export const importProgress = async (
   const key = { partitionKey: partitions.imports, rowKey: start.id };
   const begun = iso(clock.now());
   let now: ImportState = { ...start, state: 'running', progress: 0, new: 0, known: 0, started: begun, updated: begun };
-  let etag = (await table.upsertEntity({ ...key, state: JSON.stringify(now) }, 'Replace')).etag ?? '';
+  let etag = (await table.upsertEntity({ ...key, ...columnsOf(now) }, 'Replace')).etag ?? '';
   let kept = clock.now();
 
   const keep = async (): Promise<void> => {
     now = { ...now, updated: iso(clock.now()) };
     kept = clock.now();
-    etag = (await table.updateEntity({ ...key, state: JSON.stringify(now) }, 'Replace', { etag })).etag ?? '';
+    etag = (await table.updateEntity({ ...key, ...columnsOf(now) }, 'Replace', { etag })).etag ?? '';
   };
 
   return {
@@ -59,6 +60,17 @@ export const importProgress = async (
     },
   };
 };
+
+const columnsOf = (state: ImportState) => ({ state: JSON.stringify(state), updated: state.updated });
+
+/**
+ * Deletes what is kept of imports that ended before `before` (milliseconds), at most so many.
+ * @returns how many went
+ */
+export const ageOutImports =
+  (table: TableClient) =>
+  (before: number, most: number): Promise<number> =>
+    deleteRows(table, odata`PartitionKey eq ${partitions.imports} and updated lt ${iso(before)}`, most);
 
 export const readImport = async (table: TableClient, id: string): Promise<ImportState | undefined> => {
   const row = await ifFound(table.getEntity<{ state: string }>(partitions.imports, id));

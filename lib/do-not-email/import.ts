@@ -4,7 +4,7 @@ import { type Clock, iso, seconds } from '../clock.ts';
 import { ifFound, isConflict, isMissing, isStale } from '../storage/table.ts';
 import type { CsvLine } from './csv.ts';
 import { domainsKept } from './domains.ts';
-import { adds, type Entry, merged, union } from './entry.ts';
+import { adds, type Entry, merged } from './entry.ts';
 import type { ImportProgress } from './import-progress.ts';
 import { type Columns, columnsOf, entryOf, keyOf, partitions, type Row, versionChange } from './rows.ts';
 
@@ -63,13 +63,13 @@ export const importEntries =
     return total;
   };
 
-const entryFrom = ({ address, scope, note }: CsvLine, actor: string, time: string): Entry => ({
-  ...{ address, scope, reason: 'imported', source: 'import', actor, time, note },
+const entryFrom = ({ address, scope, reason, note }: CsvLine, actor: string, time: string): Entry => ({
+  ...{ address, scope, reason, source: 'import', actor, time, note },
 });
 
 type Wanted = Map<string, Map<string, Entry>>;
 
-/** By partition and row key; an address that comes more than once in the file gets the scopes of all its lines. */
+/** By partition and row key; an address that comes more than once in the file gets one entry that says all of it. */
 function byPartition(lines: readonly CsvLine[], entryOfLine: (line: CsvLine) => Entry): Wanted {
   const wanted: Wanted = new Map();
   for (const line of lines) {
@@ -77,7 +77,7 @@ function byPartition(lines: readonly CsvLine[], entryOfLine: (line: CsvLine) => 
     const rows = wanted.get(partitionKey) ?? new Map<string, Entry>();
     const before = rows.get(rowKey);
     const entry = entryOfLine(line);
-    rows.set(rowKey, before ? { ...before, scope: union(before.scope, entry.scope) } : entry);
+    rows.set(rowKey, before ? merged(before, entry) : entry);
     wanted.set(partitionKey, rows);
   }
   return wanted;

@@ -25,10 +25,13 @@ export interface DoNotEmailList {
   find(address: string, kind: Kind): Promise<Entry | undefined>;
   /** The entry of exactly this address or `@domain`, read now. */
   get(address: string): Promise<Entry | undefined>;
-  /** Idempotent. Returns when the entry is in force in every process; for a whole domain that takes `domainsKept`. */
-  add(request: Request): Promise<Added>;
-  /** @returns what was removed, or `undefined` where there was nothing. */
-  remove(address: string): Promise<Entry | undefined>;
+  /**
+   * Idempotent. Returns when the entry is in force in every process; for a whole domain that takes `domainsKept`.
+   * @param before runs once before the first write, not where nothing is to be written; where it rejects nothing is
+   */
+  add(request: Request, before?: (planned: Added) => Promise<void>): Promise<Added>;
+  /** @param before as with `add`. @returns what was removed, or `undefined` where there was nothing. */
+  remove(address: string, before?: (planned: Entry) => Promise<void>): Promise<Entry | undefined>;
   /**
    * Takes back what the recipient did at `time`, as long as nobody changed the entry since.
    * @returns `gone` where there is no entry any more, `changed` where it is another one by now.
@@ -68,9 +71,18 @@ export const doNotEmailList = ({ table, clock, wait = after }: ListParts): DoNot
   };
 
   /** Reads, decides, writes; again where somebody else wrote in between. */
-  const change = async <T>(address: string, decide: (row: Row | undefined) => Decision<T>): Promise<T> => {
+  const change = async <T>(
+    address: string,
+    decide: (row: Row | undefined) => Decision<T>,
+    before?: (planned: T) => Promise<void>,
+  ): Promise<T> => {
+    let announced = false;
     for (let attempt = 0; attempt < tries; attempt++) {
       const { result, ...decided } = decide(await read(address));
+      if (!announced && (decided.put || decided.remove)) {
+        await before?.(result);
+        announced = true;
+      }
       try {
         await commit(address, decided);
       } catch (error) {
@@ -95,16 +107,20 @@ export const doNotEmailList = ({ table, clock, wait = after }: ListParts): DoNot
       return row && entryOf(row);
     },
 
-    add: async (request) => {
+    add: async (request, before) => {
       const asked: Entry = { ...request, time: iso(clock.now()) };
-      const added = await change<Added>(request.address, (row) => additionOf(asked, row));
+      const added = await change<Added>(request.address, (row) => additionOf(asked, row), before);
       if (isDomain(request.address)) await wait(domainsKept);
       return added;
     },
 
-    remove: (address) =>
-      change<Entry | undefined>(address, (row) =>
-        row ? { result: entryOf(row), remove: row } : { result: undefined },
+    remove: (address, before) =>
+      change<Entry | undefined>(
+        address,
+        (row) => (row ? { result: entryOf(row), remove: row } : { result: undefined }),
+        async (planned) => {
+          if (planned) await before?.(planned);
+        },
       ),
 
     undo: (address, time) =>

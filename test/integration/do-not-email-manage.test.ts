@@ -9,12 +9,15 @@ import { days, minutes } from '../../lib/clock.ts';
 import { type BounceFeedback, bounceFeedback } from '../../lib/do-not-email/bounces.ts';
 import { csvLine, readCsv } from '../../lib/do-not-email/csv.ts';
 import { importEntries } from '../../lib/do-not-email/import.ts';
+import { ageOutImports } from '../../lib/do-not-email/import-progress.ts';
 import { type DoNotEmailList, doNotEmailList } from '../../lib/do-not-email/list.ts';
 import type { AnyRoute } from '../../lib/http/route.ts';
 import type { Fault } from '../../lib/relay/outcome.ts';
-import { ask } from '../helpers/http.ts';
+import { settingsRoom } from '../../lib/settings/room.ts';
+import { ask, logLines } from '../helpers/http.ts';
 import { assertClosed } from '../helpers/routes.ts';
 import { ownStorage } from '../helpers/storage.ts';
+import { ownVault } from '../helpers/vault.ts';
 
 let table: TableClient;
 let list: DoNotEmailList;
@@ -30,15 +33,17 @@ const wait = async (milliseconds: number) => {
 
 beforeEach(async () => {
   const { azure } = await ownStorage();
+  const { secrets } = await ownVault();
   table = azure.table('donotemail');
   list = doNotEmailList({ table, clock, wait });
   audit = auditLog({ table: azure.table('audit'), clock });
   bounces = bounceFeedback({ table, list, clock });
+  const settings = settingsRoom({ table: azure.table('settings'), secrets, clock, log: logLines().log });
   stopped = {};
   const stoppedBy = async (address: string, since: number) =>
     (stopped[address] ?? []).filter(({ time }) => Date.parse(time) >= since);
   routes = [
-    ...doNotEmailRoutes({ list, table, audit, clock, bounces, stoppedBy }),
+    ...doNotEmailRoutes({ list, table, audit, settings, clock, bounces, stoppedBy }),
     ...doNotEmailCsvRoutes({ list, table, audit, clock, uniqueId: randomUUID, wait }),
   ];
 });
@@ -74,6 +79,24 @@ describe('the Manage dialog', () => {
       ['do-not-email.remove', 'ana@example.com'],
       ['do-not-email.add', 'ana@example.com'],
     ]);
+  });
+
+  test('changes nothing that could not be put into the audit before', async () => {
+    await add({ address: 'ana@example.com' });
+    audit.begin = async () => {
+      throw new Error('no storage');
+    };
+    expect((await add({ address: 'bo@example.com' })).status).toBe(500);
+    expect((await call('removeDoNotEmail', '?address=ana@example.com')).status).toBe(500);
+    expect(await get()).toMatchObject({ entries: [{ address: 'ana@example.com' }] });
+    expect((await add({ address: 'ana@example.com' })).status).toBe(200);
+  });
+
+  test('records a complaint that somebody told of, and it stays one', async () => {
+    await add({ address: 'ana@example.com', reason: 'complaint', note: 'rang us' });
+    await add({ address: 'ana@example.com' });
+    expect(await get()).toMatchObject({ entries: [{ reason: 'complaint', source: 'api', note: 'rang us' }] });
+    expect((await add({ address: 'ana@example.com', reason: 'imported' })).status).toBe(400);
   });
 
   test('removes many at once, and tells which were not there', async () => {
@@ -145,6 +168,27 @@ describe('import', () => {
     expect(await importCsv(file)).toMatchObject({ new: 2, known: 2 });
     expect((await get()).entries).toHaveLength(3);
     expect(await importCsv(file)).toMatchObject({ new: 0, known: 4 });
+  });
+
+  test('keeps the reason that the file names, and takes no other', async () => {
+    const file =
+      'address,reason\nana@example.com,Complaint\nbo@example.com,\ncy@example.com,angry\nbo@example.com,complaint\n';
+    expect(await importCsv(file)).toMatchObject({
+      ...{ new: 2, known: 1, invalidLines: 1 },
+      invalid: [{ line: 4, reason: expect.stringContaining('reason must be one of') }],
+    });
+    expect(await list.get('ana@example.com')).toMatchObject({ reason: 'complaint', source: 'import' });
+    expect(await list.get('bo@example.com')).toMatchObject({ reason: 'complaint' });
+  });
+
+  test('is forgotten after a while', async () => {
+    await importCsv('address\nana@example.com\n', '?id=old');
+    now += days(2);
+    await importCsv('address\nana@example.com\n', '?id=new');
+    expect(await ageOutImports(table)(now - days(1), 100)).toBe(1);
+    expect((await call('readDoNotEmailImport', '/import/old')).status).toBe(404);
+    expect((await call('readDoNotEmailImport', '/import/new')).status).toBe(200);
+    expect(await list.get('ana@example.com')).toBeDefined();
   });
 
   test('never makes an entry narrower or weaker', async () => {

@@ -4,6 +4,7 @@ import { createTransport } from 'nodemailer';
 import PostalMime from 'postal-mime';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { unsubscribeRoutes } from '../../functions/http/unsubscribe.ts';
+import { type AuditLog, auditLog } from '../../lib/audit/audit.ts';
 import { days } from '../../lib/clock.ts';
 import { unsubscribeLinks } from '../../lib/do-not-email/link.ts';
 import { type DoNotEmailList, doNotEmailList } from '../../lib/do-not-email/list.ts';
@@ -19,6 +20,7 @@ let list: DoNotEmailList;
 let tokens: UnsubscribeTokens;
 let now = Date.parse('2026-11-22T12:00:00Z');
 let log: ReturnType<typeof logLines>;
+let audit: AuditLog;
 let routes: AnyRoute[];
 const clock = { now: () => now };
 
@@ -29,7 +31,8 @@ beforeEach(async () => {
   list = doNotEmailList({ table, clock });
   tokens = unsubscribeTokens({ keys: signingKeys({ secrets, clock, makeKey: () => randomBytes(32) }), clock });
   log = logLines();
-  routes = unsubscribeRoutes({ list, tokens, clock, log: log.log });
+  audit = auditLog({ table: azure.table('audit'), clock });
+  routes = unsubscribeRoutes({ list, tokens, audit, clock, log: log.log });
 });
 
 const named = (name: string) => routes.find((route) => route.name === name)!;
@@ -143,6 +146,31 @@ describe('the page', () => {
   test('stops all mail where that was chosen', async () => {
     await post(await tokens.sign(ana), 'scope=all');
     expect(await list.find('ana@example.com', 'two-factor')).toMatchObject({ scope: 'all' });
+  });
+
+  test('is in the audit as the recipient’s act, once', async () => {
+    const token = await tokens.sign(ana);
+    const done = await post(token, 'scope=kind');
+    await post(token, 'scope=kind');
+    await undo(done.body);
+    await undo(done.body);
+    const { entries } = await audit.list({ limit: 10 });
+    expect(entries).toMatchObject([
+      { action: 'do-not-email.undo', subject: 'ana@example.com', actor: { id: 'recipient' } },
+      {
+        ...{ action: 'do-not-email.unsubscribe', subject: 'ana@example.com', actor: { id: 'recipient' } },
+        detail: { source: 'unsubscribe-page', scope: 'share', change: 'added' },
+      },
+    ]);
+  });
+
+  test('holds although the audit cannot be written', async () => {
+    audit.record = async () => {
+      throw new Error('no storage');
+    };
+    expect((await post(await tokens.sign(ana), 'scope=kind')).body).toContain('unsubscribed');
+    expect(await list.find('ana@example.com', 'share')).toBeDefined();
+    expect(log.lines.join()).toContain('do-not-email.unaudited');
   });
 
   test('used twice is harmless, and says the same', async () => {
