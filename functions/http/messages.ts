@@ -139,12 +139,15 @@ const byKey = async (
   key: string,
   owner: string | undefined,
 ): Promise<Reply> => {
-  const messageId = await keys.find(key);
-  const rows = messageId ? await ledger.ofMessage(messageId) : [];
+  const { accepted, refused } = (await keys.find(key)) ?? {};
+  // Of a message in which only some addresses were bad, both are one.
+  const ids = [...new Set([accepted, refused])].filter((id) => id !== undefined);
+  const rows = (await Promise.all(ids.map((id) => ledger.ofMessage(id)))).flat();
   const items = rows
     .map((row) => row.delivery)
     .filter((it) => owner === undefined || it.owner === undefined || it.owner === owner)
-    .map(summaryOf);
+    .map(summaryOf)
+    .sort((a, b) => b.acceptedAt.localeCompare(a.acceptedAt));
   return { status: 200, body: { items } };
 };
 

@@ -8,6 +8,7 @@ import type { Log } from '../log.ts';
 import { bodyHash, type Mail, mail as mailSchema } from '../message/contract.ts';
 import { type Lane, laneOf } from '../message/kinds.ts';
 import { parseQueueBody, printable } from '../message/queue-body.ts';
+import { inSteps } from '../steps.ts';
 import {
   type Convoy,
   carrier,
@@ -28,8 +29,9 @@ import type { Desk } from './desk.ts';
 import { messageIdOf, newMessageId, parseId } from './id.ts';
 import type { Keys } from './keys.ts';
 import type { LastResort } from './last-resort.ts';
-import { type Ledger, openIndexed } from './ledger.ts';
-import { keptOriginal, rejected } from './rejected.ts';
+import type { Ledger } from './ledger.ts';
+import { refuseMessage } from './refuse.ts';
+import type { Rejection } from './rejected.ts';
 import { isFinal } from './states.ts';
 
 /** What the Functions host tells of a queue message. It is believed for well-formed messages only, see `QueueBody`. */
@@ -80,9 +82,6 @@ interface Parts {
   newWriter(): string;
   log: Log;
 }
-
-/** Queue requests that run side by side while a message is split. */
-const abreast = 16;
 
 export const acceptance = (parts: Parts): Acceptance => {
   const { ledger, keys, lanes, content, desk, clock, log } = parts;
@@ -191,13 +190,9 @@ export const acceptance = (parts: Parts): Acceptance => {
     return claimed.messageId;
   };
 
-  const refuse = async (refused: Omit<Parameters<typeof rejected>[0], 'at'>, body: unknown): Promise<void> => {
-    const text = typeof body === 'string' ? body : JSON.stringify(body);
-    const original = keptOriginal(text, refused.bad.kind);
-    for (const row of rejected({ ...refused, at: clock.now() })) {
-      const { first } = await openIndexed(ledger, row, parts.newWriter(), { original });
-      if (first) log.alert(alerts.deliveryFailed, { delivery: row.id, kind: row.kind, code: row.reason.code });
-    }
+  const refuse = async (refused: Omit<Rejection, 'at'>, body: unknown): Promise<void> => {
+    const told = await refuseMessage(parts, { ...refused, at: clock.now() }, body);
+    if (told) log.alert(alerts.deliveryFailed, { ...told });
   };
 
   const splitStored = async ({ split: { messageId, owner }, blob }: Split): Promise<void> => {
@@ -288,10 +283,6 @@ export const acceptance = (parts: Parts): Acceptance => {
   };
 
   return { fromQueue, overHttp };
-};
-
-const inSteps = async <T>(items: T[], step: (item: T) => Promise<void>): Promise<void> => {
-  for (let i = 0; i < items.length; i += abreast) await Promise.all(items.slice(i, i + abreast).map(step));
 };
 
 /** Where nothing but single addresses is wrong, the others still get their mail. */

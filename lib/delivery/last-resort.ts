@@ -11,7 +11,7 @@ import { type Delivery, keepsMail, moved, newDelivery, type Reason } from './del
 import { deliveryIdOf, parseId } from './id.ts';
 import type { Keys } from './keys.ts';
 import { type Ledger, openIndexed, type Stored } from './ledger.ts';
-import { keptOriginal, rejected } from './rejected.ts';
+import { refuseMessage } from './refuse.ts';
 import { isFinal } from './states.ts';
 
 /**
@@ -59,10 +59,9 @@ export const lastResort = ({ ledger, keys, lanes, content, clock, newWriter, log
     }
     const read = parseQueueBody(body);
     if ('body' in read) return await settleMail(lane, read.body.mail, await idOf(read.body.mail, messageId), why);
-    const original = typeof body === 'string' ? body : JSON.stringify(body);
-    for (const row of rejected({ bad: read, messageId, firstN: 0, code: 'poison', at: clock.now() })) {
-      await open(row, { original: keptOriginal(original, read.kind) });
-    }
+    const bad = { bad: read, messageId, firstN: 0, code: 'poison', at: clock.now() };
+    const told = await refuseMessage({ ledger, keys, newWriter }, bad, body);
+    if (told) log.alert(alerts.poison, { ...told });
   };
 
   const settleMail = async (lane: Lane, mail: Mail, messageId: string, why: Reason, owner?: string): Promise<void> => {

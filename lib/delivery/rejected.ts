@@ -1,12 +1,13 @@
 import { iso } from '../clock.ts';
 import type { FieldFault } from '../errors.ts';
 import { parseJson } from '../json.ts';
+import { maxRecipients } from '../message/contract.ts';
 import { traitsOf } from '../message/kinds.ts';
 import type { BadBody } from '../message/queue-body.ts';
 import { type Delivery, notKept, type Reason } from './delivery.ts';
 import { deliveryIdOf } from './id.ts';
 
-interface Rejection {
+export interface Rejection {
   bad: BadBody;
   messageId: string;
   /** The first recipient's place, behind those who were accepted. */
@@ -26,9 +27,10 @@ export const rejected = ({ bad, messageId, firstN, code, each, at }: Rejection):
   const addresses = bad.to.length > 0 ? bad.to : [''];
   // A thousand addresses under one fault of the message is one row, not a thousand.
   const shown = addresses.length > 100 && !each ? [''] : addresses;
+  const standsFor = shown.length < addresses.length ? allOf(addresses.length) : '';
   const hidden = bad.kind !== undefined && traitsOf(bad.kind).confidential;
   return shown.map((address, i) => {
-    const reason: Reason = { code, detail: told(each?.[i] ?? bad.faults) };
+    const reason: Reason = { code, detail: `${told(each?.[i] ?? bad.faults)}${standsFor}` };
     return {
       id: deliveryIdOf(messageId, Math.min(firstN + i, 999)),
       messageId,
@@ -61,6 +63,10 @@ export const keptOriginal = (text: string, kind: Delivery['kind'] | undefined): 
 };
 
 const secret = new Set(['text', 'html', 'attachments', 'subject']);
+
+/** What was read of a message's recipients ends at the most that a message may have. */
+const allOf = (recipients: number): string =>
+  `; refused for all of its ${recipients} recipients${recipients < maxRecipients ? '' : ' or more'}`;
 
 const told = (faults: readonly FieldFault[]): string =>
   faults

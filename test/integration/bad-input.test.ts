@@ -121,13 +121,90 @@ test('where single addresses are bad, each has a row with its own reason, and th
   expect(failed).toContainEqual(['7', expect.stringContaining('mail.to.4.address')]);
 });
 
-test('two hundred bad addresses among good ones are two hundred rows', async () => {
+test('two hundred bad addresses among good ones are two hundred rows and one alert', async () => {
   const all = await stack();
   await all.put(to('ana@example.com', ...Array.from({ length: 200 }, (_, i) => `bad ${i}`)));
   await all.work();
   expect(all.smtp.accepted).toHaveLength(1);
   const { items } = await all.postern.rooms.ledger.byTime({}, 500);
-  expect(items.filter(({ state }) => state === 'failed')).toHaveLength(200);
+  const failed = items.filter(({ state }) => state === 'failed');
+  expect(failed).toHaveLength(200);
+  const [alert, ...others] = all.log.alerts();
+  expect(others).toEqual([]);
+  expect(alert).toMatchObject({ message: failed[0]!.messageId, code: 'not-valid', rows: 200 });
+});
+
+test.each([
+  [150, 'all of its 150 recipients'],
+  [1001, 'all of its 1000 recipients or more'],
+])('a fault of a message to %d people is one row that says to how many', async (count, words) => {
+  const all = await stack();
+  const people = Array.from({ length: count }, (_, i) => ({ address: `r${i}@example.com` }));
+  await all.put(mailWith({ kind: 'spam', to: people }));
+  const rows = await rowsOf(all);
+  expect(rows.map(({ delivery }) => delivery.to.address)).toEqual(['']);
+  expect(rows[0]!.delivery.reason.detail).toContain(words);
+});
+
+describe('law 1: a refused message is found by its key, and leaves the key to the one sent instead', () => {
+  const underKey = async ({ postern }: Stack, key = 'k') => {
+    const route = postern.routes.find(({ name }) => name === 'listMessages')!;
+    const { json } = await ask(route, { path: `/api/messages?key=${key}`, as: ['Send'] });
+    return (json as { items: { messageId: string; state: string; subject: string; reason: { code: string } }[] }).items;
+  };
+  const good = mailWith({ key: 'k', subject: 'good' });
+  const bad = mailWith({ key: 'k', kind: 'spam', subject: 'bad' });
+  const shown = (items: Awaited<ReturnType<typeof underKey>>) =>
+    items.map(({ subject, state, reason }) => [subject, state, reason.code]);
+
+  test('not by the contract, then mended', async () => {
+    const all = await stack();
+    const { again } = await all.put(bad);
+    await again();
+    expect(shown(await underKey(all))).toEqual([['bad', 'failed', 'not-valid']]);
+    all.time.advance(1000);
+    await all.put(good);
+    await all.work();
+    expect(all.smtp.accepted).toHaveLength(1);
+    expect(shown(await underKey(all))).toEqual([
+      ['good', 'sent', 'sent'],
+      ['bad', 'failed', 'not-valid'],
+    ]);
+    expect(await underKey(all, 'nobodys')).toEqual([]);
+  });
+
+  test('a key used for another message', async () => {
+    const all = await stack();
+    await all.put(good);
+    all.time.advance(1000);
+    await all.put(mailWith({ key: 'k', subject: 'other' }));
+    expect(shown(await underKey(all))).toEqual([
+      ['other', 'failed', 'key-reused'],
+      ['good', 'sent', 'sent'],
+    ]);
+  });
+
+  test('with some bad addresses, once', async () => {
+    const all = await stack();
+    await all.put(mailWith({ key: 'k', to: [{ address: 'ana@example.com' }, { address: 'no address' }] }));
+    await all.work();
+    expect((await underKey(all)).map(({ state }) => state).sort()).toEqual(['failed', 'sent']);
+  });
+
+  test('given up on', async () => {
+    const all = await stack();
+    const { again } = await all.put(
+      good,
+      'mail',
+      all.peer({ lanes: { send: () => Promise.reject(new Error('503')) } }),
+    );
+    await again(5);
+    expect(await underKey(all)).toHaveLength(1);
+    const other = await stack();
+    await other.azure.queue('mail-poison').sendMessage(Buffer.from(JSON.stringify(bad)).toString('base64'));
+    await other.postern.timers.poison();
+    expect(shown(await underKey(other))).toEqual([['bad', 'failed', 'poison']]);
+  });
 });
 
 test('law 6: the subject of a refused code is not shown', async () => {

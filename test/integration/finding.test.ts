@@ -30,8 +30,8 @@ const history = async (rows: number) => {
     byRecipient: (address: string, filter: Filter = {}) => cost(() => book.byRecipient(address, filter, 50)),
     byKey: (key: string) =>
       cost(async () => {
-        const messageId = await keys.find(key);
-        return messageId ? await book.ofMessage(messageId) : [];
+        const { accepted } = (await keys.find(key)) ?? {};
+        return accepted ? await book.ofMessage(accepted) : [];
       }),
     byId: (id: string) => cost(() => book.ofMessage(id)),
   };
