@@ -32,6 +32,9 @@ const nowhere = [
   ...['--location', 'westeurope'],
 ];
 
+/** Without profiling for later: the compiler ends after seconds, and takes a fifth less of them. */
+const dotnet = { DOTNET_SYSTEM_GLOBALIZATION_INVARIANT: '1', DOTNET_TieredPGO: '0' };
+
 interface Ran {
   status: number | null;
   output: string;
@@ -43,7 +46,7 @@ const run = (bicep: string, args: string[], folder: string): Ran => {
   const { status, stdout, stderr, error } = spawnSync(bicep, args, {
     cwd: folder,
     encoding: 'utf8',
-    env: { ...process.env, ...azdEnvironment, DOTNET_SYSTEM_GLOBALIZATION_INVARIANT: '1' },
+    env: { ...process.env, ...azdEnvironment, ...dotnet },
     maxBuffer: 64 * 1024 * 1024,
   });
   return { status, output: stdout ?? '', complaints: error ? error.message : (stderr ?? '').trim() };
@@ -64,15 +67,13 @@ export const writeSnapshot = (bicep: string, folder: string, set: ParameterSet):
 };
 
 /**
- * Builds, lints, compares the format, and compares the predicted resources with the committed ones. Any diagnostic
- * counts: the compiler itself calls a mistyped property a warning.
+ * Compiles and lints every file, parameters too, compares the format, and compares the predicted resources with the
+ * committed ones. Any diagnostic counts: the compiler itself calls a mistyped property a warning.
  * @returns one text for each thing that is wrong
  */
 export const checkInfra = (bicep: string): string[] => {
   const checks = [
-    { what: 'build', args: ['build', 'main.bicep', '--stdout'] },
-    { what: 'parameters', args: ['build-params', 'main.bicepparam', '--stdout'] },
-    { what: 'lint', args: ['lint', '--pattern', '**/*.bicep'] },
+    { what: 'lint', args: ['lint', '--pattern', '**/*.bicep*'] },
     ...parameterSets.map((set) => ({
       what: `snapshot ${set}`,
       args: ['snapshot', `snapshots/${set}.bicepparam`, '--mode', 'validate', ...nowhere],

@@ -61,7 +61,7 @@ const mutations = [
 ];
 
 describe.runIf(bicep)('the Bicep files, compiled', () => {
-  test('build, lint, format and snapshots give no diagnostic', { timeout: 300_000 }, () => {
+  test('compiling, lint, format and snapshots give no diagnostic', { timeout: 300_000 }, () => {
     expect(checkInfra(bicep)).toEqual([]);
   });
 
