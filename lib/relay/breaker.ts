@@ -2,9 +2,10 @@ import { randomBytes } from 'node:crypto';
 import { alerts } from '../alerts.ts';
 import { type Clock, iso, minutes, type Random } from '../clock.ts';
 import type { Log } from '../log.ts';
+import { sentence } from '../sentence.ts';
 import type { Change } from '../storage/row.ts';
 import type { Fault, FaultClass } from './outcome.ts';
-import type { Actor, Cause, RelayState, SharedRelayState } from './state.ts';
+import type { Cause, RelayState, SharedRelayState } from './state.ts';
 
 /** Leave to try one mail; handed back with what became of it. */
 export interface Pass {
@@ -45,14 +46,12 @@ export interface Breaker {
   handBack(pass: Pass): Promise<void>;
   /** Settings or credentials changed, or an admin asks: the next mail is the probe. @returns whether it was open. */
   probeNow(): Promise<{ released: boolean }>;
-  /** Closes without a probe, since the cause is known to be gone, e.g. consent was renewed. */
-  close(reason: string, actor: Actor): Promise<{ released: boolean }>;
 }
 
 /** Minutes from one probe to the next; the last stays. */
 const probeIntervals = [1, 2, 5, 10, 15, 30];
 
-/** Connection faults in a row that open the breaker. Auth and sender faults open it at once. */
+/** Connection faults in a row that open the breaker, each told once however many mails it stopped. Auth and sender faults open it at once. */
 const faultsToOpen = 3;
 
 /** What a fault says about the relay, as data. `answered`: it took part in the dialogue, so its state is as good as a success. */
@@ -95,6 +94,7 @@ export const breaker = ({
 }): Breaker => {
   const process = randomBytes(6).toString('base64url');
   let probes = 0;
+  const counted = new WeakSet<object>();
 
   const untilProbe = (failed: number): number => {
     const interval = minutes(probeIntervals[Math.min(failed, probeIntervals.length - 1)] ?? 30);
@@ -114,21 +114,18 @@ export const breaker = ({
     faults: 0,
   });
 
-  const close = async (
-    ours: (state: RelayState) => boolean,
-    fields: Record<string, string>,
-  ): Promise<{ released: boolean }> => {
+  const probeSucceeded = async (probe: string): Promise<{ released: boolean }> => {
     const { result } = await state.change<RelayState['open']>((before) =>
-      before.open && ours(before) ? { value: closed(before), result: before.open } : { result: undefined },
+      before.open?.probing?.id === probe ? { value: closed(before), result: before.open } : { result: undefined },
     );
     if (!result) return { released: false };
     const openSeconds = Math.round((clock.now() - result.since) / 1000);
-    log.alert(alerts.relayClosed, { ...fields, cause: result.cause.class, openSeconds, probes: result.probes });
+    log.alert(alerts.relayClosed, { cause: result.cause.class, openSeconds, probes: result.probes });
     return { released: true };
   };
 
   const answered = async (pass: Pass): Promise<{ released: boolean }> => {
-    if (pass.probe !== undefined) return close((now) => now.open?.probing?.id === pass.probe, { by: 'probe' });
+    if (pass.probe !== undefined) return probeSucceeded(pass.probe);
     const seen = state.remembered();
     if (seen?.faults === 0) return { released: false };
     await state.change((before) =>
@@ -155,6 +152,9 @@ export const breaker = ({
     const seen = state.remembered();
     // Old news without an operation: the row has moved on already, and generations only grow.
     if (seen && seen.generation > pass.generation) return;
+    // Mails that waited for the same login or token tell of one and the same failure.
+    if (fault.failure && counted.has(fault.failure)) return;
+    if (fault.failure) counted.add(fault.failure);
     const { result: opens } = await state.change((before): Change<RelayState, boolean> => {
       if (!isNews(before, pass)) return { result: false };
       const opens = says(fault) === 'opens' || before.faults + 1 >= faultsToOpen;
@@ -214,8 +214,6 @@ export const breaker = ({
       });
       return { released: result };
     },
-
-    close: (reason, actor) => close(() => true, { by: actor.name, reason }),
   };
 };
 
@@ -239,6 +237,6 @@ const causeOf = ({ class: faultClass, phase, code, enhanced, reply, remedy }: Fa
   ...(remedy !== undefined && { remedy }),
 });
 
-/** For logs and rows: why a mail waits. */
-export const sentenceFor = (gate: { since: number; cause: Cause; nextProbe: number }): string =>
-  `The relay is paused since ${iso(gate.since)}: ${gate.cause.reply} The next mail is tried at ${iso(gate.nextProbe)}.`;
+/** For logs and rows: why a mail waits. "Paused" is another matter: that is the admin's switch. */
+export const sentenceFor = ({ since, cause, nextProbe }: { since: number; cause: Cause; nextProbe: number }): string =>
+  `Mail waits for the relay, which is out of order since ${iso(since)}: ${sentence(cause.reply)} One mail is tried at ${iso(nextProbe)}.`;

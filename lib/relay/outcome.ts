@@ -69,6 +69,11 @@ export interface Fault {
   scope?: 'from' | undefined;
   /** The relay knows the recipient's address to be bad (RCPT, 5.1.x): a candidate for suppression. */
   suppressible?: true | undefined;
+  /**
+   * What failed, where it may have failed several mails at once: those that waited for the same login or token have the
+   * same object here. It counts as one fault of the relay. In memory only.
+   */
+  failure?: object | undefined;
 }
 
 export interface Cap {

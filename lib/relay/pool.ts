@@ -13,8 +13,6 @@ export interface Pool {
   drop(session: Session): void;
   /** Closes what is idle at once and the rest after its mail. */
   retire(): void;
-  /** Whether no connection is left. */
-  readonly empty: boolean;
 }
 
 /** Shorter than any relay's own idle time-out, and an idle connection counts against the relay's limit (Exchange: 3). */
@@ -107,9 +105,6 @@ export const pool = (): Pool => {
         clearTimeout(timer);
         forget(session, 'quit');
       }
-    },
-    get empty() {
-      return mails.size === 0;
     },
   };
 };

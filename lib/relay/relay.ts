@@ -61,10 +61,10 @@ export const relayRoom = ({ settings: { secret }, tokens, submitTimeout, clock, 
       if (settings.type !== 'smtp') return await submitByCommand(mail, message, settings, signal);
       return await smtp.submit(mail, message, settings, signal);
     } catch (error) {
-      if (error instanceof TokenFault) return error.fault;
+      if (error instanceof TokenFault) return { ...error.fault, failure: error.fault };
       if (!(error instanceof RelayFailure)) throw error;
       const { phase, handedOver } = error;
-      return classifyError(error.cause, { phase, handedOver, login: loginOf(settings) });
+      return { ...classifyError(error.cause, { phase, handedOver, login: loginOf(settings) }), failure: error };
     }
   };
 

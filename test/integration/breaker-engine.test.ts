@@ -159,6 +159,16 @@ test('law 4: three network faults in a row open it for all', async () => {
   expect(await deliveryTo('p4@example.com')).toMatchObject({ state: 'parked', tries: 0, attempt: 0 });
 });
 
+test('one broken connection that mails side by side waited for is one fault: it opens nothing', async () => {
+  const { putAll, smtp, tick, events, postern } = await withLogin();
+  smtp.faults.set([{ at: 'auth', delayMs: 200, drop: 'before', times: 1 }]);
+  await putAll(Array.from({ length: 3 }, (_, i) => share(`p${i}@example.com`)));
+  expect((await postern.rooms.parking.waiting()).relay.ordinary).toBe(3);
+  expect(events('postern.relay.opened')).toEqual([]);
+  await tick(seconds(15));
+  expect(smtp.accepted).toHaveLength(3);
+});
+
 test("a From that the relay does not let one user show fails that user's mail and holds up nobody else's", async () => {
   const { put, smtp, deliveryTo, events } = await withLogin();
   const reply = '554 5.2.252 SendAsDenied; files@example.com not allowed to send as bo@example.com; STOREDRV';

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { minutes, seconds } from '../../lib/clock.ts';
-import { type Breaker, breaker, type Pass } from '../../lib/relay/breaker.ts';
+import { iso, minutes, seconds } from '../../lib/clock.ts';
+import { type Breaker, breaker, type Pass, sentenceFor } from '../../lib/relay/breaker.ts';
 import type { Fault } from '../../lib/relay/outcome.ts';
 import { pauseSwitch } from '../../lib/relay/pause.ts';
 import { newRelayState, type RelayState, sharedRelayState, stateKept } from '../../lib/relay/state.ts';
@@ -82,6 +82,35 @@ describe('the breaker', () => {
     }
     expect(await rooms[2]?.gate()).toMatchObject({ open: true });
     expect(events()).toEqual([opened]);
+  });
+
+  test('one failure that several mails of a process share is one fault, whenever they tell of it', async () => {
+    const { process, events, now } = setting();
+    const room = process();
+    const failures = [new Error('connect'), new Error('connect'), new Error('connect')];
+    const shared = (n: number): Fault => ({ ...network, failure: failures[n] });
+    const passes = await Promise.all(Array.from({ length: 11 }, () => passOf(room)));
+    for (const pass of passes.slice(0, 6)) await room.fault(shared(0), pass);
+    await Promise.all(passes.slice(6, 9).map((pass) => room.fault(shared(1), pass)));
+    await room.fault(shared(0), passes[9] as Pass);
+    expect(now()).toMatchObject({ faults: 2 });
+    expect(events()).toEqual([]);
+    await room.fault(shared(2), passes[10] as Pass);
+    expect(events()).toEqual([opened]);
+  });
+
+  test.each([
+    ['connect ECONNREFUSED', 'connect ECONNREFUSED.'],
+    ['Key Vault does not answer (RestError).', 'Key Vault does not answer (RestError).'],
+    ['535 5.7.3 why?', '535 5.7.3 why?'],
+  ])('a mail that waits is told since when, why and until when, in whole sentences: %s', async (reply, told) => {
+    const { time, process } = setting();
+    const room = process();
+    await room.fault({ ...auth, reply }, await passOf(room));
+    const gate = await room.gate();
+    expect(gate.open && sentenceFor(gate)).toBe(
+      `Mail waits for the relay, which is out of order since ${iso(time.now())}: ${told} One mail is tried at ${iso(time.now() + minutes(1))}.`,
+    );
   });
 
   test('a success between network faults starts the count again, and costs nothing while there are none', async () => {
@@ -216,21 +245,6 @@ describe('the breaker', () => {
     time.advance(minutes(1));
     await room.handBack(await passOf(room));
     expect(await room.gate()).toMatchObject({ open: true, probe: true });
-  });
-
-  test('renewed consent closes it without a probe, once', async () => {
-    const { process, log } = setting();
-    const room = process();
-    await room.fault(auth, await passOf(room));
-    expect(await room.close('consent renewed', admin)).toEqual({ released: true });
-    expect(await room.close('consent renewed', admin)).toEqual({ released: false });
-    expect(await room.gate()).toMatchObject({ open: false });
-    expect(log.alerts()[1]).toMatchObject({
-      event: closed,
-      by: 'ada@example.com',
-      reason: 'consent renewed',
-      cause: 'auth',
-    });
   });
 
   type Step =
