@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import type { Clock } from '../clock.ts';
 import { TokenFault } from '../oauth/tokens.ts';
+import { sentence } from '../sentence.ts';
 import type { Settings } from '../settings/schema.ts';
 import { classifyError, classifyReply } from './classify.ts';
 import { commandExists } from './command.ts';
@@ -171,7 +172,7 @@ async function tried({ name, run }: Stage, progress: Progress): Promise<StageRes
       stage: name,
       ok: false,
       milliseconds: clock.now() - start,
-      detail: remedy?.title ?? fault.reply,
+      detail: sentence(remedy?.title ?? fault.reply),
       reply: fault.reply,
       remedy,
     };

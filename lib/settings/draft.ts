@@ -1,5 +1,6 @@
 import { type FieldFault, PosternError } from '../errors.ts';
 import { check } from '../faults.ts';
+import { clause, sentence } from '../sentence.ts';
 import { type SecretState, type Settings, type SettingsDraft, settingsDraft, settingsSchema } from './schema.ts';
 import { type SealedName, sealedNames, sealedSecrets } from './seal.ts';
 
@@ -30,7 +31,9 @@ export const readDraft = (document: unknown): Draft => {
 export const invalidSettings = (faults: readonly FieldFault[]): PosternError =>
   new PosternError(
     'invalid-settings',
-    `These settings cannot be used: ${faults.map(({ path, reason }) => `${path || 'document'} ${reason}`).join('; ')}.`,
+    sentence(
+      `These settings cannot be used: ${faults.map(({ path, reason }) => `${path || 'document'} ${clause(reason)}`).join('; ')}`,
+    ),
     { faults },
   );
 
