@@ -2,10 +2,12 @@ import type { TableClient, TableEntityResult } from '@azure/data-tables';
 import type { AuditLog } from '../audit/audit.ts';
 import { type Clock, days, minutes } from '../clock.ts';
 import type { Settings } from '../settings/schema.ts';
+import { inSteps } from '../steps.ts';
 import { isMissing, isStale } from '../storage/table.ts';
 import { forgetCodes } from './codes.ts';
 import { type ContentStore, contentBlobOf, messageBlobOf } from './content.ts';
-import { keyPartition, parseId, partitionOf, recipientPartition } from './id.ts';
+import { parseId, partitionOf, recipientPartition } from './id.ts';
+import { idempotencyKeys } from './keys.ts';
 import type { Ledger, Summary } from './ledger.ts';
 import { finalStates, isFinal, type State } from './states.ts';
 
@@ -22,9 +24,8 @@ interface Parts {
   clock: Clock;
 }
 
-/** Rows taken away in one step, and requests side by side within it. */
+/** Rows taken away in one step. */
 const step = 90;
-const abreast = 16;
 /** Shorter than `functionTimeout` of host.json; what is left goes in the next run. */
 const longestRun = minutes(5);
 
@@ -39,7 +40,8 @@ const longestRun = minutes(5);
  * @returns how many deliveries went
  */
 export const retention = (parts: Parts) => {
-  const { deliveries, recipients, keys, ledger, audit, content, settings, clock } = parts;
+  const { deliveries, recipients, ledger, audit, content, settings, clock } = parts;
+  const keys = idempotencyKeys(parts.keys);
   const ended = (finalStates as readonly State[]).map((state) => `state eq '${state}'`).join(' or ');
 
   const forget = async (rows: readonly TableEntityResult<Row>[]): Promise<void> => {
@@ -59,15 +61,14 @@ export const retention = (parts: Parts) => {
   const forgetShared = async (messageId: string, own: readonly (Row & Summary)[]): Promise<void> => {
     const [first] = own;
     const several = own.some(({ id }) => (parseId(id)?.n ?? 0) > 0);
-    // A refused second use of a key does not own the key.
-    const key = own.find((it) => it.key && it.reason.code !== 'key-reused')?.key;
+    const key = own.find((it) => it.key)?.key;
     const ownBlob = first?.blob === contentBlobOf(messageId);
     if (!first || !(several || ownBlob || key)) return;
     const all = await ledger.ofMessage(messageId);
     if (all.some(({ delivery }) => !isFinal(delivery.state))) return;
     if (ownBlob) await content.remove(contentBlobOf(messageId));
     if (several) await content.remove(messageBlobOf(messageId));
-    if (key) await gone(keys.deleteEntity(keyPartition(key), 'key'));
+    if (key) await keys.forget(key, messageId);
   };
 
   return async (most = 100_000): Promise<number> => {
@@ -99,10 +100,6 @@ interface Row {
   blob?: string;
   key?: string;
 }
-
-const inSteps = async <T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> => {
-  for (let i = 0; i < items.length; i += abreast) await Promise.all(items.slice(i, i + abreast).map(work));
-};
 
 /** Deleting what is gone already is what was wanted; what changed since it was read is not meant any more. */
 const gone = async (deleted: Promise<unknown>): Promise<void> => {

@@ -86,7 +86,25 @@ test('a refused second use of a key does not take the key from the message that 
   await put(share('bea@example.com', { key: 'k' }));
   time.advance(days(3));
   await postern.timers.ageOut();
-  expect(await postern.rooms.keys.find('k')).toBeDefined();
+  const { accepted, refused } = (await postern.rooms.keys.find('k'))!;
+  expect(accepted).toBeDefined();
+  expect(refused).toBeUndefined();
+});
+
+test('a message that was refused under a key ages out of it, and leaves it to the one that came instead', async () => {
+  const { postern, put, time } = await stack(keeping(1));
+  const find = () => postern.rooms.keys.find('k');
+  await put(share('ana@example.com', { key: 'k', kind: 'spam' }));
+  time.advance(days(2));
+  await put(share('ana@example.com', { key: 'k' }));
+  const accepted = (await find())!.accepted;
+  expect(await find()).toEqual({ accepted, refused: expect.stringMatching(/./) });
+  await postern.timers.ageOut();
+  expect(await find()).toEqual({ accepted });
+  await put(share('bea@example.com', { key: 'k' }));
+  time.advance(days(3));
+  await postern.timers.ageOut();
+  expect(await find()).toBeUndefined();
 });
 
 test('it goes in bounded steps, and a run that dies is finished by the next', async () => {
