@@ -88,7 +88,7 @@ export const composePostern = (config: Config, world: World = {}) => {
   const audit = auditLog({ table: azure.table('audit'), clock });
   const room = settingsRoom({ table: azure.table('settings'), secrets, clock, log, audit });
   const list = doNotEmailList({ table: azure.table('donotemail'), clock, wait });
-  const bounces = bounceFeedback({ table: azure.table('donotemail'), list, clock });
+  const bounces = bounceFeedback({ table: azure.table('donotemail'), list, clock, log });
   const signing = signingKeys({ secrets, clock, makeKey: () => randomBytes(32) });
   const tokens = unsubscribeTokens({ keys: signing, clock });
   const handOver = config.submitTimeout + minutes(1);

@@ -133,7 +133,7 @@ export const unsubscribeRoutes = ({ list, tokens, audit, clock, log }: Unsubscri
         return orFailed(language, 'failed', async () => {
           const link = await tokens.readUndo(token);
           if (!link) return html(404, trouble('invalid', language));
-          const result = await list.undo(link.recipient, link.time);
+          const result = await list.undo(link.recipient, link.time, 'unsubscribed');
           log.info('do-not-email.undo', { result });
           if (result === 'undone') await noted('do-not-email.undo', link.recipient, { unsubscribed: link.time });
           if (result === 'changed') return html(409, trouble('changed', language));

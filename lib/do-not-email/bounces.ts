@@ -1,12 +1,22 @@
 import type { TableClient } from '@azure/data-tables';
 import { z } from 'zod';
-import { type Clock, iso } from '../clock.ts';
+import { type Clock, iso, minutes } from '../clock.ts';
+import type { Log } from '../log.ts';
 import { canonicalAddress } from '../message/address.ts';
 import type { Fault } from '../relay/outcome.ts';
+import { changeRow, tableRow } from '../storage/row.ts';
 import { ifFound } from '../storage/table.ts';
-import { type BounceMode, type BounceVerdict, onRefusal, type Refusal, recentRefusals } from './feedback.ts';
+import {
+  type BounceMode,
+  type BounceVerdict,
+  burst,
+  isBurst,
+  onRefusal,
+  type Refusal,
+  recentRefusals,
+} from './feedback.ts';
 import type { DoNotEmailList } from './list.ts';
-import { keyOf, partitions } from './rows.ts';
+import { keyOf, partitions, recentKey } from './rows.ts';
 
 export const suggestion = z
   .object({ address: z.string(), reply: z.string(), time: z.iso.datetime() })
@@ -31,48 +41,99 @@ export interface Circumstances {
   relayOpen: boolean;
 }
 
-/**
- * What the relay's refusals teach. Refusals are remembered for an hour and by each process for itself: enough to see a
- * burst, since in one every process meets many.
- */
-export const bounceFeedback = ({ table, list, clock }: BounceParts): BounceFeedback => {
-  let refusals: Refusal[] = [];
+const refusal = z.object({ address: z.string(), at: z.int() });
 
+/** How long a burst goes on without the other processes being told of it again. */
+const toldAgain = minutes(1);
+
+/**
+ * What the relay's refusals teach. Those of the last minutes stand in a row that all processes share, so that a burst is
+ * told however many of them it falls on. The first of a burst look like single refusals; whoever sees it become one takes
+ * back what followed from them.
+ */
+export const bounceFeedback = ({ table, list, clock, log }: BounceParts): BounceFeedback => {
   const placeOf = (address: string) => ({ partitionKey: partitions.suggestions, rowKey: keyOf(address).rowKey });
+  const shared = tableRow(table, recentKey, z.array(refusal));
+  /** What the row held when this process wrote it last, and what came since. */
+  let seen: { refusals: Refusal[]; sharedAt: number } = { refusals: [], sharedAt: 0 };
+
+  const dismiss = async (address: string): Promise<void> => {
+    const { partitionKey, rowKey } = placeOf(address);
+    await ifFound(table.deleteEntity(partitionKey, rowKey));
+  };
+
+  const takeBack = async (address: string, now: number): Promise<void> => {
+    await dismiss(address);
+    const entry = await list.get(address);
+    if (entry?.source !== 'bounce' || now - Date.parse(entry.time) >= burst.within) return;
+    await list.undo(address, entry.time, 'bounced');
+  };
+
+  /**
+   * In a burst that is known of, every single one need not be told.
+   * @returns all recent refusals, and whether this one made them a burst
+   */
+  const shareOne = async (one: Refusal): Promise<{ refusals: Refusal[]; begins: boolean }> => {
+    const refusals = recentRefusals(seen.refusals, one);
+    if (isBurst(refusals, one.at) && one.at - seen.sharedAt < toldAgain) {
+      seen = { ...seen, refusals };
+      return { refusals, begins: false };
+    }
+    const { result } = await changeRow(shared, undefined, (known = []) => {
+      const refusals = recentRefusals(known, one);
+      const begins = isBurst(refusals, one.at) && !isBurst(known, one.at);
+      return { value: refusals, result: { refusals, begins } };
+    });
+    seen = { refusals: isBurst(result.refusals, one.at) ? result.refusals : [], sharedAt: one.at };
+    return result;
+  };
+
+  const follow = async (act: 'add' | 'suggest', address: string, fault: Fault, now: number): Promise<void> => {
+    const reply = fault.reply.slice(0, 500);
+    if (act === 'suggest') {
+      await table.upsertEntity({ ...placeOf(address), address, reply, time: iso(now) }, 'Replace');
+      return;
+    }
+    await list.add({
+      ...{ address, scope: 'all', reason: 'bounced', source: 'bounce', actor: 'relay', note: reply },
+    });
+  };
 
   return {
     refused: async (given, fault, circumstances) => {
-      const address = canonicalAddress(given);
-      const now = clock.now();
-      refusals = recentRefusals(refusals, { address, at: now });
+      const one = { address: canonicalAddress(given), at: clock.now() };
+      const now = one.at;
+      const alone = onRefusal(fault, { ...circumstances, refusals: [], now });
+      if (alone.act === 'nothing') return alone;
+      const { refusals, begins } = await shareOne(one);
       const verdict = onRefusal(fault, { ...circumstances, refusals, now });
+      if (begins) {
+        log.warn('do-not-email.burst', { addresses: refusals.length });
+        for (const { address } of refusals) await takeBack(address, now);
+      }
       if (verdict.act === 'nothing') return verdict;
-      const reply = fault.reply.slice(0, 500);
-      if (verdict.act === 'add') {
-        await list.add({
-          ...{ address, scope: 'all', reason: 'bounced', source: 'bounce', actor: 'relay', note: reply },
-        });
-      } else await table.upsertEntity({ ...placeOf(address), address, reply, time: iso(now) }, 'Replace');
+      await follow(verdict.act, one.address, fault, now);
+      // The burst may have begun while this was written, and its taking back have passed this one by.
+      const since = await shared.read();
+      if (since && isBurst(since.value, now)) await takeBack(one.address, now);
       return verdict;
     },
 
     suggestions: async () => {
-      const filter = `PartitionKey eq '${partitions.suggestions}'`;
+      const filter = `PartitionKey eq '${partitions.suggestions}' and RowKey gt '${recentKey.rowKey}'`;
       const pages = table.listEntities<Suggestion>({ queryOptions: { filter } }).byPage({ maxPageSize: 1000 });
       const { value: rows = [] } = await pages.next();
       const found = rows.map(({ address, reply, time }: Suggestion): Suggestion => ({ address, reply, time }));
       return found.sort((one: Suggestion, other: Suggestion) => other.time.localeCompare(one.time));
     },
 
-    dismiss: async (address) => {
-      const { partitionKey, rowKey } = placeOf(address);
-      await ifFound(table.deleteEntity(partitionKey, rowKey));
-    },
+    dismiss,
   };
 };
 
 export interface BounceParts {
   table: TableClient;
-  list: Pick<DoNotEmailList, 'add'>;
+  list: Pick<DoNotEmailList, 'add' | 'get' | 'undo'>;
   clock: Clock;
+  log: Log;
 }

@@ -1,4 +1,4 @@
-import { hours, minutes } from '../clock.ts';
+import { minutes } from '../clock.ts';
 import type { Fault } from '../relay/outcome.ts';
 
 /** What a refused recipient does to the list, by setting. */
@@ -23,9 +23,6 @@ export interface Refusal {
 /** So many different addresses refused within the time look like a fault of ours, and nobody is put on the list. */
 export const burst = { addresses: 10, within: minutes(10) } as const;
 
-/** For how long refusals are kept to tell a burst. */
-export const refusalsKept = hours(1);
-
 export type BounceVerdict = { act: 'add' | 'suggest' } | { act: 'nothing'; because: string };
 
 /**
@@ -37,8 +34,7 @@ export const onRefusal = (fault: Fault, { mode, relayOpen, refusals, now }: Boun
   if (mode === 'off') return nothing('switched off');
   if (!namesTheRecipient(fault)) return nothing('the refusal is not about the address');
   if (!relayOpen) return nothing('the relay is not open');
-  const recent = refusals.filter(({ at }) => now - at < burst.within).map(({ address }) => address);
-  if (new Set(recent).size >= burst.addresses) return nothing('many addresses are refused at once');
+  if (isBurst(refusals, now)) return nothing('many addresses are refused at once');
   return { act: mode };
 };
 
@@ -48,6 +44,11 @@ const nothing = (because: string): BounceVerdict => ({ act: 'nothing', because }
 const namesTheRecipient = ({ class: kind, phase, suppressible }: Fault): boolean =>
   kind === 'recipient' && phase === 'rcpt' && suppressible === true;
 
-/** The refusals with one more, and without those too old to matter. */
-export const recentRefusals = (refusals: readonly Refusal[], refused: Refusal): Refusal[] =>
-  [...refusals, refused].filter(({ at }) => refused.at - at < refusalsKept).slice(-200);
+export const isBurst = (refusals: readonly Refusal[], now: number): boolean =>
+  new Set(refusals.filter(({ at }) => now - at < burst.within).map(({ address }) => address)).size >= burst.addresses;
+
+/** The refusals with one more: each address once, none too old to matter, and no more than it takes to tell a burst. */
+export const recentRefusals = (refusals: readonly Refusal[], refused: Refusal): Refusal[] => {
+  const others = refusals.filter(({ address, at }) => address !== refused.address && refused.at - at < burst.within);
+  return [...others, refused].slice(-2 * burst.addresses);
+};

@@ -33,10 +33,10 @@ export interface DoNotEmailList {
   /** @param before as with `add`. @returns what was removed, or `undefined` where there was nothing. */
   remove(address: string, before?: (planned: Entry) => Promise<void>): Promise<Entry | undefined>;
   /**
-   * Takes back what the recipient did at `time`, as long as nobody changed the entry since.
+   * Takes back what was done at `time` for this reason, as long as nobody changed the entry since.
    * @returns `gone` where there is no entry any more, `changed` where it is another one by now.
    */
-  undo(address: string, time: string): Promise<'undone' | 'gone' | 'changed'>;
+  undo(address: string, time: string, reason: 'unsubscribed' | 'bounced'): Promise<'undone' | 'gone' | 'changed'>;
   search(search: Search): Promise<Page>;
   /** Every entry, in no order. */
   all(): AsyncIterable<Entry>;
@@ -123,11 +123,11 @@ export const doNotEmailList = ({ table, clock, wait = after }: ListParts): DoNot
         },
       ),
 
-    undo: (address, time) =>
+    undo: (address, time, reason) =>
       change<'undone' | 'gone' | 'changed'>(address, (row) => {
         // An older entry is what undoing left behind before.
         if (!row || row.time < time) return { result: 'gone' };
-        if (row.time !== time || row.reason !== 'unsubscribed') return { result: 'changed' };
+        if (row.time !== time || row.reason !== reason) return { result: 'changed' };
         const before = beforeOf(row);
         return { result: 'undone', ...(before ? { put: replacing(row, before, undefined) } : { remove: row }) };
       }),

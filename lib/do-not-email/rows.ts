@@ -11,7 +11,7 @@ import { domainOf, type Entry, isDomain, parseScope, type Reason, type Source, s
  * | `address-0` … `-f` | hex of the address | one address: the gate's point read; lists and prefixes |
  * | `domains` | hex of `@domain`; `!version` changes with each of them | the same for the few whole domains |
  * | `imports` | id of the import | progress |
- * | `suggestions` | hex of the address | what a relay refused, for an admin to decide |
+ * | `suggestions` | hex of the address; `!recent` for the last minutes | what a relay refused, for an admin to decide |
  *
  * Hex keeps the order of the bytes, so a prefix is one range of keys. The digit of a partition is the first of the
  * address's hash: sixteen share the load of the gate and of an import, which still writes a hundred rows in one entity
@@ -37,6 +37,9 @@ export interface Key {
 
 /** Sorts before all keys in hex. */
 export const versionKey: Key = { partitionKey: partitions.domains, rowKey: '!version' };
+
+/** What the relay refused lately, for all processes. Sorts before all keys in hex. */
+export const recentKey: Key = { partitionKey: partitions.suggestions, rowKey: '!recent' };
 
 /** Goes into the transaction that writes a whole-domain entry: without it running processes never hear of the entry. */
 export const versionChange = (now: number): TransactionAction => [

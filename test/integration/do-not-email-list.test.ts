@@ -175,8 +175,8 @@ describe('undo', () => {
   test('removes what the recipient made, and is harmless twice', async () => {
     const list = process();
     const { entry } = await list.add(request('ana@example.com', unsubscribed));
-    expect(await list.undo('ana@example.com', entry.time)).toBe('undone');
-    expect(await list.undo('ana@example.com', entry.time)).toBe('gone');
+    expect(await list.undo('ana@example.com', entry.time, 'unsubscribed')).toBe('undone');
+    expect(await list.undo('ana@example.com', entry.time, 'unsubscribed')).toBe('gone');
     expect(await list.search({ limit: 10 })).toEqual({ entries: [] });
   });
 
@@ -185,9 +185,9 @@ describe('undo', () => {
     await list.add(request('ana@example.com', { scope: ['notice'] }));
     now += 1000;
     const { entry } = await list.add(request('ana@example.com', unsubscribed));
-    expect(await list.undo('ana@example.com', entry.time)).toBe('undone');
+    expect(await list.undo('ana@example.com', entry.time, 'unsubscribed')).toBe('undone');
     expect(await list.get('ana@example.com')).toMatchObject({ scope: ['notice'], reason: 'admin' });
-    expect(await list.undo('ana@example.com', entry.time)).toBe('gone');
+    expect(await list.undo('ana@example.com', entry.time, 'unsubscribed')).toBe('gone');
   });
 
   test('leaves alone what an admin or a complaint made of it since', async () => {
@@ -195,7 +195,7 @@ describe('undo', () => {
     const { entry } = await list.add(request('ana@example.com', unsubscribed));
     now += 1000;
     await list.add(request('ana@example.com', { reason: 'complaint', source: 'complaint' }));
-    expect(await list.undo('ana@example.com', entry.time)).toBe('changed');
+    expect(await list.undo('ana@example.com', entry.time, 'unsubscribed')).toBe('changed');
     expect(await list.get('ana@example.com')).toMatchObject({ reason: 'complaint' });
   });
 });

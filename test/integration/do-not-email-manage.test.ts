@@ -8,6 +8,7 @@ import { auditLog } from '../../lib/audit/audit.ts';
 import { days, minutes } from '../../lib/clock.ts';
 import { type BounceFeedback, bounceFeedback } from '../../lib/do-not-email/bounces.ts';
 import { csvLine, readCsv } from '../../lib/do-not-email/csv.ts';
+import { burst } from '../../lib/do-not-email/feedback.ts';
 import { importEntries } from '../../lib/do-not-email/import.ts';
 import { ageOutImports } from '../../lib/do-not-email/import-progress.ts';
 import { type DoNotEmailList, doNotEmailList } from '../../lib/do-not-email/list.ts';
@@ -37,7 +38,7 @@ beforeEach(async () => {
   table = azure.table('donotemail');
   list = doNotEmailList({ table, clock, wait });
   audit = auditLog({ table: azure.table('audit'), clock });
-  bounces = bounceFeedback({ table, list, clock });
+  bounces = bounceFeedback({ table, list, clock, log: logLines().log });
   const settings = settingsRoom({ table: azure.table('settings'), secrets, clock, log: logLines().log });
   stopped = {};
   const stoppedBy = async (address: string, since: number) =>
@@ -332,7 +333,39 @@ describe('what the relay refuses', () => {
   test('in hundreds at once, or while the relay is closed, stays off it', async () => {
     await refuse('early@example.com', 'add', false);
     for (let i = 0; i < 100; i++) await refuse(`user${i}@example.com`, 'add');
-    expect((await list.search({ limit: 100 })).entries.length).toBeLessThan(10);
-    expect(await list.find('early@example.com', 'share')).toBeUndefined();
+    expect((await list.search({ limit: 100 })).entries).toEqual([]);
+    now += burst.within;
+    await refuse('late@example.com', 'add');
+    expect((await list.search({ limit: 100 })).entries).toMatchObject([{ address: 'late@example.com' }]);
+  });
+
+  test('in a burst that falls on many processes is told all the same, and what its first ones did is taken back', async () => {
+    const others = Array.from({ length: burst.addresses }, () =>
+      bounceFeedback({ table, list, clock, log: logLines().log }),
+    );
+    await add({ address: 'user1@example.com', scope: ['share'] });
+    const one = (i: number) => `user${i}@example.com`;
+    for (const [i, other] of others.entries()) {
+      const mode = i === 2 ? 'suggest' : 'add';
+      await other.refused(one(i), unknownUser(one(i)), { mode, relayOpen: true });
+      if (i === 1) expect(await list.get(one(1))).toMatchObject({ scope: 'all', reason: 'bounced' });
+    }
+    expect((await list.search({ limit: 100 })).entries).toMatchObject([
+      { address: 'user1@example.com', scope: ['share'], reason: 'admin' },
+    ]);
+    expect(await suggested()).toEqual({ suggestions: [] });
+  });
+
+  test('in a burst at one moment by many processes leaves nothing behind', async () => {
+    const others = Array.from({ length: 2 * burst.addresses }, () =>
+      bounceFeedback({ table, list, clock, log: logLines().log }),
+    );
+    await Promise.all(
+      others.map((other, i) => {
+        const address = `user${i}@example.com`;
+        return other.refused(address, unknownUser(address), { mode: 'add', relayOpen: true });
+      }),
+    );
+    expect((await list.search({ limit: 100 })).entries).toEqual([]);
   });
 });

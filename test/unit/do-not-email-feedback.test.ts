@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { minutes } from '../../lib/clock.ts';
-import { type BounceContext, burst, onRefusal, recentRefusals, refusalsKept } from '../../lib/do-not-email/feedback.ts';
+import { type BounceContext, burst, onRefusal, recentRefusals } from '../../lib/do-not-email/feedback.ts';
 import type { Fault } from '../../lib/relay/outcome.ts';
 
 const now = Date.parse('2026-11-22T12:00:00Z');
@@ -50,9 +50,10 @@ describe('our own fault puts nobody on the list', () => {
   });
 
   test('and what is kept to tell a burst stays small', () => {
-    let kept = recentRefusals([], { address: 'old@x.example', at: now - refusalsKept });
+    let kept = recentRefusals([], { address: 'old@x.example', at: now - burst.within });
     for (let i = 0; i < 500; i++) kept = recentRefusals(kept, { address: `a${i}@x.example`, at: now });
-    expect(kept).toHaveLength(200);
+    for (let i = 0; i < 50; i++) kept = recentRefusals(kept, { address: 'ana@x.example', at: now });
+    expect(kept).toHaveLength(2 * burst.addresses);
     expect(kept.some(({ address }) => address === 'old@x.example')).toBe(false);
   });
 });
