@@ -1,20 +1,20 @@
 import { randomBytes } from 'node:crypto';
-import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
-import { describe, expect, test } from 'vitest';
+import type { BrowserContextOptions, Page } from 'playwright-core';
+import { afterAll, describe, expect, test } from 'vitest';
 import { unsubscribeRoutes } from '../../functions/http/unsubscribe.ts';
 import { auditLog } from '../../lib/audit/audit.ts';
 import { systemClock } from '../../lib/clock.ts';
 import { doNotEmailList } from '../../lib/do-not-email/list.ts';
 import { signingKeys } from '../../lib/do-not-email/signing-keys.ts';
 import { unsubscribeTokens } from '../../lib/do-not-email/token.ts';
-import { hasBrowser, withBrowser } from '../helpers/chromium.ts';
+import { closeBrowser, openPage, withoutBrowser } from '../helpers/browser.ts';
 import { logLines } from '../helpers/http.ts';
 import { routeServer } from '../helpers/route-server.ts';
 import { ownStorage } from '../helpers/storage.ts';
 import { ownVault } from '../helpers/vault.ts';
 
 /** The page of Ana's link for share mail, opened, with the list behind it. */
-const opened = async (browser: Browser, options: BrowserContextOptions = {}) => {
+const opened = async (options: BrowserContextOptions = {}) => {
   const { azure } = await ownStorage();
   const { secrets } = await ownVault();
   const clock = systemClock;
@@ -24,81 +24,76 @@ const opened = async (browser: Browser, options: BrowserContextOptions = {}) => 
   const keys = signingKeys({ secrets, clock, makeKey: () => randomBytes(32) });
   const tokens = unsubscribeTokens({ keys, clock });
   const server = await routeServer(unsubscribeRoutes({ list, tokens, audit, clock, log: logLines().log }));
-  const context = await browser.newContext({ locale: 'en-GB', ...options });
-  const page = await context.newPage();
+  const { page } = await openPage({ locale: 'en-GB', ...options });
   const complaints: string[] = [];
   page.on('console', (message) => complaints.push(message.text()));
   const token = await tokens.sign({ recipient: 'ana@example.com', scope: 'share' });
   await page.goto(`${server.url}/unsubscribe/${token}`);
-  return { page, list, table, context, complaints, asked: server.asked };
+  return { page, list, table, complaints, asked: server.asked };
 };
 
-describe.runIf(hasBrowser())('the unsubscribe page in a browser', () => {
-  test('works without script: unsubscribes from all mail, and takes it back', () =>
-    withBrowser(async (_, browser) => {
-      const { page, list, context } = await opened(browser, { javaScriptEnabled: false });
-      expect(await list.get('ana@example.com')).toBeUndefined();
-      await page.getByRole('radio', { name: 'All mail from this service' }).check();
-      await page.getByRole('button', { name: 'Unsubscribe' }).click();
-      await page.getByRole('heading', { name: 'You are unsubscribed' }).waitFor();
-      expect(await list.get('ana@example.com')).toMatchObject({ scope: 'all', source: 'unsubscribe-page' });
-      await page.getByRole('button', { name: 'Undo' }).click();
-      await page.getByRole('heading', { name: 'Undone' }).waitFor();
-      expect(await list.get('ana@example.com')).toBeUndefined();
-      expect(await context.cookies()).toEqual([]);
-    }));
+afterAll(closeBrowser);
 
-  test('stops only this kind unless more is chosen, by keyboard alone', () =>
-    withBrowser(async (_, browser) => {
-      const { page, list } = await opened(browser);
-      await page.keyboard.press('Tab');
-      await page.keyboard.press('Tab');
-      await page.keyboard.press('Enter');
-      await page.getByRole('heading', { name: 'You are unsubscribed' }).waitFor();
-      expect(await list.get('ana@example.com')).toMatchObject({ scope: ['share'] });
-    }));
+describe.skipIf(withoutBrowser)('the unsubscribe page in a browser', () => {
+  test('works without script: unsubscribes from all mail, and takes it back', async () => {
+    const { page, list } = await opened({ javaScriptEnabled: false });
+    expect(await list.get('ana@example.com')).toBeUndefined();
+    await page.getByRole('radio', { name: 'All mail from this service' }).check();
+    await page.getByRole('button', { name: 'Unsubscribe' }).click();
+    await page.getByRole('heading', { name: 'You are unsubscribed' }).waitFor();
+    expect(await list.get('ana@example.com')).toMatchObject({ scope: 'all', source: 'unsubscribe-page' });
+    await page.getByRole('button', { name: 'Undo' }).click();
+    await page.getByRole('heading', { name: 'Undone' }).waitFor();
+    expect(await list.get('ana@example.com')).toBeUndefined();
+    expect(await page.context().cookies()).toEqual([]);
+  });
 
-  test('loads nothing else, runs within its own policy, and acts only when asked', () =>
-    withBrowser(async (_, browser) => {
-      const { page, complaints, asked } = await opened(browser);
-      await page.waitForLoadState('networkidle');
-      expect(asked.filter((it) => !it.includes('favicon'))).toHaveLength(1);
-      expect(complaints.filter((it) => !it.includes('favicon') && !it.includes('404'))).toEqual([]);
-      expect(await styleOf(page, 'body', 'fontSize')).toBe('17px');
-    }));
+  test('stops only this kind unless more is chosen, by keyboard alone', async () => {
+    const { page, list } = await opened();
+    await page.keyboard.press('Tab');
+    await page.keyboard.press('Tab');
+    await page.keyboard.press('Enter');
+    await page.getByRole('heading', { name: 'You are unsubscribed' }).waitFor();
+    expect(await list.get('ana@example.com')).toMatchObject({ scope: ['share'] });
+  });
 
-  test('speaks the browser’s language', () =>
-    withBrowser(async (_, browser) => {
-      const { page } = await opened(browser, { locale: 'de-DE' });
-      expect(await page.locator('html').getAttribute('lang')).toBe('de');
-      await page.getByRole('button', { name: 'Abbestellen' }).click();
-      await page.getByRole('heading', { name: 'Abbestellt' }).waitFor();
-    }));
+  test('loads nothing else, runs within its own policy, and acts only when asked', async () => {
+    const { page, complaints, asked } = await opened();
+    await page.waitForLoadState('networkidle');
+    expect(asked.filter((it) => !it.includes('favicon'))).toHaveLength(1);
+    expect(complaints.filter((it) => !it.includes('favicon') && !it.includes('404'))).toEqual([]);
+    expect(await styleOf(page, 'body', 'fontSize')).toBe('17px');
+  });
 
-  test('says it where the choice could not be saved', () =>
-    withBrowser(async (_, browser) => {
-      const { page, table } = await opened(browser);
-      await table.deleteTable();
-      await page.getByRole('button', { name: 'Unsubscribe' }).click();
-      await page.getByRole('alert').waitFor();
-      expect(await page.getByRole('alert').textContent()).toContain('could not be saved');
-    }));
+  test('speaks the browser’s language', async () => {
+    const { page } = await opened({ locale: 'de-DE' });
+    expect(await page.locator('html').getAttribute('lang')).toBe('de');
+    await page.getByRole('button', { name: 'Abbestellen' }).click();
+    await page.getByRole('heading', { name: 'Abbestellt' }).waitFor();
+  });
 
-  test.each(['light', 'dark'] as const)('can be read and operated by all: %s', (colorScheme) =>
-    withBrowser(async (_, browser) => {
-      const { page } = await opened(browser, { colorScheme, viewport: { width: 320, height: 640 } });
-      const paper = await colour(page, 'body', 'backgroundColor');
-      expect(luminance(paper) < 0.5).toBe(colorScheme === 'dark');
-      expect(contrast(await colour(page, 'h1', 'color'), paper)).toBeGreaterThan(7);
-      const button = [await colour(page, 'button', 'color'), await colour(page, 'button', 'backgroundColor')] as const;
-      expect(contrast(...button)).toBeGreaterThan(4.5);
-      expect(await page.getByRole('heading', { level: 1 }).count()).toBe(1);
-      expect(await page.getByRole('group', { name: 'What should stop?' }).getByRole('radio').count()).toBe(2);
-      const box = await page.getByRole('button').boundingBox();
-      expect(box?.height).toBeGreaterThanOrEqual(44);
-      const overflow = await page.evaluate('document.documentElement.scrollWidth - window.innerWidth');
-      expect(overflow).toBeLessThanOrEqual(0);
-    }));
+  test('says it where the choice could not be saved', async () => {
+    const { page, table } = await opened();
+    await table.deleteTable();
+    await page.getByRole('button', { name: 'Unsubscribe' }).click();
+    await page.getByRole('alert').waitFor();
+    expect(await page.getByRole('alert').textContent()).toContain('could not be saved');
+  });
+
+  test.each(['light', 'dark'] as const)('can be read and operated by all: %s', async (colorScheme) => {
+    const { page } = await opened({ colorScheme, viewport: { width: 320, height: 640 } });
+    const paper = await colour(page, 'body', 'backgroundColor');
+    expect(luminance(paper) < 0.5).toBe(colorScheme === 'dark');
+    expect(contrast(await colour(page, 'h1', 'color'), paper)).toBeGreaterThan(7);
+    const button = [await colour(page, 'button', 'color'), await colour(page, 'button', 'backgroundColor')] as const;
+    expect(contrast(...button)).toBeGreaterThan(4.5);
+    expect(await page.getByRole('heading', { level: 1 }).count()).toBe(1);
+    expect(await page.getByRole('group', { name: 'What should stop?' }).getByRole('radio').count()).toBe(2);
+    const box = await page.getByRole('button').boundingBox();
+    expect(box?.height).toBeGreaterThanOrEqual(44);
+    const overflow = await page.evaluate('document.documentElement.scrollWidth - window.innerWidth');
+    expect(overflow).toBeLessThanOrEqual(0);
+  });
 });
 
 type Colour = [number, number, number];

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
-import { type Browser, chromium, type Page } from 'playwright-core';
+import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
 import { onTestFinished } from 'vitest';
 
 const names = ['chromium', 'chromium-browser', 'google-chrome'];
@@ -21,6 +21,7 @@ export const withoutBrowser: boolean = browserPath === undefined && process.env.
 
 if (withoutBrowser) console.log('Chromium is missing: the browser tests are left out (apt-get install chromium).');
 
+/** It may reach this machine only, and does nothing of its own accord. */
 const flags = [
   ...['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run'],
   ...['--disable-background-networking', '--disable-component-update', '--disable-sync'],
@@ -29,9 +30,7 @@ const flags = [
 let shared: Promise<Browser> | undefined;
 
 /** A page in a browser context of its own, closed after the test. Console errors and page errors fail the test by `errors`. */
-export const openPage = async (
-  options: { javaScriptEnabled?: boolean } = {},
-): Promise<{ page: Page; errors: string[] }> => {
+export const openPage = async (options: BrowserContextOptions = {}): Promise<{ page: Page; errors: string[] }> => {
   if (!browserPath) throw new Error('Chromium is missing, and CI=true leaves no test out.');
   shared ??= chromium.launch({ executablePath: browserPath, headless: true, args: flags });
   const context = await (await shared).newContext(options);
