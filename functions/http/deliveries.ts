@@ -6,6 +6,7 @@ import { continuation, continuationOf } from '../../lib/http/paging.ts';
 import { type AnyRoute, type Principal, route } from '../../lib/http/route.ts';
 import { emailAddress } from '../../lib/message/address.ts';
 import { kindNames } from '../../lib/message/kinds.ts';
+import { nextPage } from '../../lib/storage/page.ts';
 import { delivery } from './delivery-schema.ts';
 
 const when = z.iso.datetime({ offset: true }).transform((text) => Date.parse(text));
@@ -23,7 +24,7 @@ const many = z.strictObject({
     })
     .refine((it) => Object.keys(it).length > 0, 'name at least one thing to go by'),
   limit: z.int().min(1).max(500).default(100),
-  after: continuation(z.string().max(900)).optional(),
+  after: continuation(nextPage).optional(),
 });
 
 const summaries: Record<Verb, string> = {

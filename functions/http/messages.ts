@@ -14,6 +14,7 @@ import { emailAddress } from '../../lib/message/address.ts';
 import { inlineMail, type Mail } from '../../lib/message/contract.ts';
 import { kindNames, laneOf } from '../../lib/message/kinds.ts';
 import { isRemedy, remedies } from '../../lib/relay/remedies.ts';
+import { nextPage } from '../../lib/storage/page.ts';
 import { delivery, deliverySummary } from './delivery-schema.ts';
 
 interface Needs {
@@ -36,7 +37,7 @@ const listQuery = z.object({
   to: emailAddress.optional(),
   key: z.string().min(1).max(256).optional(),
   limit: pageLimit(200, 50),
-  after: continuation(z.string().max(900)).optional(),
+  after: continuation(nextPage).optional(),
 });
 
 /**

@@ -3,6 +3,7 @@ import { odata, type TableClient } from '@azure/data-tables';
 import { z } from 'zod';
 import { type Clock, days, iso } from '../clock.ts';
 import { deleteRows } from '../storage/delete-rows.ts';
+import { readPage } from '../storage/page.ts';
 import { isStale } from '../storage/table.ts';
 
 /** Everything that an admin, or somebody by an admin's page, can have done. */
@@ -40,10 +41,6 @@ export const auditEntry = z
   .meta({ id: 'AuditEntry' });
 export type AuditEntry = z.output<typeof auditEntry>;
 
-/** Where a list goes on: the row that came last. */
-export const auditPlace = z.strictObject({ day: z.string().regex(/^\d{6}$/), row: z.string().max(80) });
-export type AuditPlace = z.output<typeof auditPlace>;
-
 export interface NewEntry {
   actor: { id: string; name: string };
   action: AuditAction;
@@ -60,12 +57,12 @@ export interface AuditLog {
    * in it keeps that: whether it was done shows in what it was done to.
    */
   begin(entry: NewEntry): Promise<Begun>;
-  /** Newest first. @param limit entries at most. @returns `next` where there are more. */
+  /** Newest first. @param limit entries at most. @returns `next` where there may be more, even after no entry. */
   list(asked: {
     limit: number;
-    after?: AuditPlace | undefined;
+    after?: string | undefined;
     subject?: string | undefined;
-  }): Promise<{ entries: AuditEntry[]; next?: AuditPlace | undefined }>;
+  }): Promise<{ entries: AuditEntry[]; next?: string | undefined }>;
   /** Deletes entries of the days before the one of `before` (milliseconds), at most so many. @returns how many went */
   ageOut(before: number, most: number): Promise<number>;
 }
@@ -136,22 +133,11 @@ export const auditLog = ({ table, clock, uniqueId = randomUUID }: Needs): AuditL
       };
     },
     list: async ({ limit, after, subject }) => {
-      const filters = [
-        ...(after
-          ? [odata`PartitionKey ge ${after.day} and (PartitionKey gt ${after.day} or RowKey gt ${after.row})`]
-          : []),
-        ...(subject === undefined ? [] : [odata`subject eq ${subject}`]),
-      ];
-      const filter = filters.length === 0 ? undefined : filters.map((it) => `(${it})`).join(' and ');
-      const rows = table.listEntities<Row>({ queryOptions: { ...(filter && { filter }) } });
-      const found: { entry: AuditEntry; place: AuditPlace }[] = [];
-      for await (const page of rows.byPage({ maxPageSize: Math.min(limit + 1, 1000) })) {
-        for (const row of page) {
-          if (found.length === limit) return { entries: found.map(({ entry }) => entry), next: found.at(-1)?.place };
-          found.push({ entry: entryOf(row), place: { day: String(row.partitionKey), row: String(row.rowKey) } });
-        }
-      }
-      return { entries: found.map(({ entry }) => entry) };
+      const query = subject === undefined ? {} : { filter: odata`subject eq ${subject}` };
+      const { items, next } = await readPage<Row, AuditEntry>(table, query, { size: limit, after }, async (row) =>
+        entryOf(row),
+      );
+      return { entries: items, next };
     },
     ageOut: (before, most) => deleteRows(table, odata`PartitionKey gt ${dayKey(before)}`, most),
   };

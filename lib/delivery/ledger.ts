@@ -3,6 +3,7 @@ import type { OverrideName } from '../do-not-email/gate.ts';
 import type { Mail } from '../message/contract.ts';
 import { groupCommit } from '../storage/group-commit.ts';
 import { groupRead } from '../storage/group-read.ts';
+import { type Page, readPage } from '../storage/page.ts';
 import { ifFound, isConflict, isMissing, isStale } from '../storage/table.ts';
 import type { Delivery } from './delivery.ts';
 import {
@@ -27,12 +28,6 @@ export interface Stored {
   original?: string | undefined;
   /** Who made the last write: tells one's own write from another's after a lost answer. */
   writer: string;
-}
-
-export interface Page<T> {
-  items: T[];
-  /** Pass back to go on; absent at the end. */
-  next?: string | undefined;
 }
 
 /** What the list by recipient shows of a delivery. */
@@ -153,7 +148,9 @@ export const ledger = (deliveries: TableClient, recipients: TableClient): Ledger
       return found;
     },
     byTime: async (filter, size, after) =>
-      page<SummaryRow, Summary>(deliveries, timeFilter(filter), size, after, async (row) => JSON.parse(row.summary)),
+      readPage<SummaryRow, Summary>(deliveries, { filter: timeFilter(filter), select }, { size, after }, async (row) =>
+        JSON.parse(row.summary),
+      ),
     byRecipient: async (address, filter, size, after) => {
       const span = [
         `PartitionKey eq '${recipientPartition(address)}'`,
@@ -163,7 +160,8 @@ export const ledger = (deliveries: TableClient, recipients: TableClient): Ledger
         ...(filter.owner ? [odata`owner eq ${filter.owner}`] : []),
         ...overrideFilter(filter),
       ];
-      return page<SummaryRow, Summary>(recipients, span.join(' and '), size, after, async (row) => {
+      const query = { filter: span.join(' and '), select };
+      return readPage<SummaryRow, Summary>(recipients, query, { size, after }, async (row) => {
         const item = await asOfNow(JSON.parse(row.summary));
         return filter.state === undefined || item.state === filter.state ? item : undefined;
       });
@@ -177,6 +175,8 @@ interface SummaryRow {
   rowKey: string;
   summary: string;
 }
+
+const select = ['partitionKey', 'rowKey', 'summary'];
 
 type Chunked = 'data' | 'mail' | 'original';
 
@@ -260,29 +260,3 @@ const timeFilter = ({ since, until, state, kind, owner, override }: Filter): str
 /** The column is there only where an override let the mail pass. */
 const overrideFilter = ({ override }: Pick<Filter, 'override'>): string[] =>
   override === undefined ? [] : [override === 'any' ? `override ge ''` : odata`override eq ${override}`];
-
-/** Service pages read for one page of ours: a filter that matches little must not run through the whole history. */
-const mostServicePages = 5;
-
-async function page<R extends object, T>(
-  table: TableClient,
-  filter: string,
-  size: number,
-  after: string | undefined,
-  /** `undefined` for a row that is not meant. */
-  toItem: (row: TableEntityResult<R>) => Promise<T | undefined>,
-): Promise<Page<T>> {
-  const queryOptions = { filter, select: ['partitionKey', 'rowKey', 'summary'] };
-  const items: T[] = [];
-  let next = after;
-  for (let read = 0; read < mostServicePages && items.length < size; read++) {
-    const pages = table
-      .listEntities<R>({ queryOptions })
-      .byPage({ maxPageSize: size - items.length, ...(next ? { continuationToken: next } : {}) });
-    const { value: rows } = await pages.next();
-    items.push(...(await Promise.all((rows ?? []).map(toItem))).filter((item) => item !== undefined));
-    next = rows?.continuationToken;
-    if (!next) break;
-  }
-  return { items, next };
-}

@@ -4,10 +4,11 @@ import { PosternError } from '../errors.ts';
 import type { Mail } from '../message/contract.ts';
 import { traitsOf } from '../message/kinds.ts';
 import { parseQueueBody } from '../message/queue-body.ts';
+import type { Page } from '../storage/page.ts';
 import { carrierOf, type Lanes } from './carrier.ts';
 import { type Delivery, keepsMail, laneOfDelivery, moved } from './delivery.ts';
 import { parseId } from './id.ts';
-import type { Filter, Ledger, Page, Stored, Summary } from './ledger.ts';
+import type { Filter, Ledger, Stored, Summary } from './ledger.ts';
 import type { Parking } from './parking.ts';
 import { isFinal, type Verb, verbs } from './states.ts';
 
