@@ -1,3 +1,4 @@
+import { days, iso } from '../clock.ts';
 import { type Kind, traitsOf } from '../message/kinds.ts';
 import type { Entry } from './entry.ts';
 
@@ -43,6 +44,21 @@ export const decide = (entry: Entry | undefined, kind: Kind, policy: DoNotEmailP
     return { pass: true, override: { by: 'ignore-for-any', why: policy.ignoreForAnyReason, entry } };
   }
   return { stop: entry };
+};
+
+/** So long the list may be ignored for all mail by somebody who does not say why. */
+const unexplained = days(1);
+
+/**
+ * The policy as it is saved. Whoever ignores the list for all mail is asked for a reason; without one it may be needed at
+ * once all the same, so it works, and ends by itself after a day.
+ * @param now milliseconds since 1970
+ */
+export const endingUnexplained = <P extends DoNotEmailPolicy>(policy: P, now: number): P => {
+  if (!ignoresForAny(policy, now) || policy.ignoreForAnyReason !== '') return policy;
+  const end = iso(now + unexplained);
+  const sooner = policy.ignoreForAnyUntil !== '' && Date.parse(policy.ignoreForAnyUntil) <= Date.parse(end);
+  return sooner ? policy : { ...policy, ignoreForAnyUntil: end };
 };
 
 const passesAsPriority = (entry: Entry, kind: Kind, policy: DoNotEmailPolicy): boolean =>

@@ -2,12 +2,13 @@ import type { TableClient } from '@azure/data-tables';
 import type { AuditLog } from '../audit/audit.ts';
 import { type Clock, iso, seconds } from '../clock.ts';
 import { parseSchedule } from '../delivery/schedule.ts';
+import { endingUnexplained } from '../do-not-email/gate.ts';
 import { type FieldFault, PosternError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { commandExists } from '../relay/command.ts';
 import type { SecretStore } from '../storage/secrets.ts';
 import { type Change, difference } from './difference.ts';
-import { invalidSettings, readDraft } from './draft.ts';
+import { type Draft, invalidSettings, readDraft } from './draft.ts';
 import { checkPrecondition, etagOf, type Precondition, revisionOf } from './etag.ts';
 import { refuseUnlessMaster } from './master.ts';
 import { type Circumstances, refusalsOf, type Warning, warningsOf } from './rules.ts';
@@ -145,7 +146,7 @@ export const settingsRoom = ({ table, secrets, clock, log, audit }: Needs): Sett
     save: async (document, { actor, mayMaster, ...precondition }) => {
       const before = await readStored(table);
       checkPrecondition(before.revision, precondition);
-      const draft = readDraft(document);
+      const draft = withEnd(readDraft(document), clock.now());
       refuseMistaken(before.secrets, draft);
       if (!mayMaster) refuseUnlessMaster(before, draft);
       const circumstances = await circumstancesOf(draft.settings);
@@ -225,6 +226,11 @@ const shown = ({ settings, revision, savedAt, savedBy, verified }: Stored): Read
   savedAt,
   savedBy,
   verified,
+});
+
+const withEnd = (draft: Draft, now: number): Draft => ({
+  ...draft,
+  settings: { ...draft.settings, doNotEmail: endingUnexplained(draft.settings.doNotEmail, now) },
 });
 
 const detailOf = (changes: Change[]) =>

@@ -218,9 +218,16 @@ export const warnings: readonly Rule[] = [
   {
     id: 'list-ignored',
     path: 'doNotEmail.ignoreForAny',
-    when: ({ doNotEmail }, { now }) => ignoresForAny(doNotEmail, now),
+    when: ({ doNotEmail }, { now }) => ignoresForAny(doNotEmail, now) && doNotEmail.ignoreForAnyReason !== '',
+    sentence: ({ doNotEmail: { ignoreForAnyUntil: until } }) =>
+      `everybody on the Do Not Email list is mailed ${until === '' ? 'while this is on' : `until ${until}`}`,
+  },
+  {
+    id: 'list-ignored-without-reason',
+    path: 'doNotEmail.ignoreForAnyReason',
+    when: ({ doNotEmail }, { now }) => ignoresForAny(doNotEmail, now) && doNotEmail.ignoreForAnyReason === '',
     sentence: ({ doNotEmail }) =>
-      `everybody on the Do Not Email list is mailed while this is on${doNotEmail.ignoreForAnyReason === '' ? '; give the reason in ignoreForAnyReason' : ''}`,
+      `everybody on the Do Not Email list is mailed until ${doNotEmail.ignoreForAnyUntil}: say why, since without a reason this ends after a day, and the reason is kept with every mail that it lets pass`,
   },
   {
     id: 'list-ignored-no-more',

@@ -201,7 +201,8 @@ const documentOf = <Secret extends z.ZodType>(object: typeof z.object, secret: S
       }),
       ignoreForAnyReason: singleLine(500).trim().default('').meta({
         title: 'Reason for ignoring the list',
-        description: 'Why all mail goes to people on the list. Kept with every mail that this lets through.',
+        description:
+          'Why all mail goes to people on the list. Kept with every mail that this lets pass; without it the list is ignored for a day only.',
       }),
       ignoreForAnyUntil: emptyOr(40, isTime, 'give a time in the form 2027-05-01T00:00:00Z').default('').meta({
         title: 'Ignore the list until',

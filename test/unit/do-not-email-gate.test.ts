@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
+import { days, hours, iso } from '../../lib/clock.ts';
 import type { Entry, Reason } from '../../lib/do-not-email/entry.ts';
-import { type DoNotEmailPolicy, decide } from '../../lib/do-not-email/gate.ts';
+import { type DoNotEmailPolicy, decide, endingUnexplained, ignoresForAny } from '../../lib/do-not-email/gate.ts';
 import type { Kind } from '../../lib/message/kinds.ts';
 
 const now = Date.parse('2026-11-22T12:00:00Z');
@@ -48,5 +49,37 @@ describe('law 2: nobody is mailed who asked not to be, unless a setting says so'
     expect(decide(entry('complaint'), 'share', { ...none, ignoreForAny: true }, now)).toMatchObject({
       override: { why: 'migration of the list', entry: { reason: 'complaint' } },
     });
+  });
+});
+
+describe('ignoring the list for all mail without saying why', () => {
+  const ignoring = { ...none, ignoreForAny: true, ignoreForAnyReason: '' };
+  const inADay = iso(now + days(1));
+
+  test('ends by itself after a day', () => {
+    const saved = endingUnexplained(ignoring, now);
+    expect(saved).toEqual({ ...ignoring, ignoreForAnyUntil: inADay });
+    expect(ignoresForAny(saved, now + days(1) - 1)).toBe(true);
+    expect(ignoresForAny(saved, now + days(1))).toBe(false);
+  });
+
+  test('saving it once more does not prolong it', () => {
+    const saved = endingUnexplained(ignoring, now);
+    expect(endingUnexplained(saved, now + hours(5))).toEqual(saved);
+    expect(endingUnexplained(saved, now + days(2))).toEqual(saved);
+  });
+
+  test('cuts a later end short and keeps a sooner one', () => {
+    const until = (ignoreForAnyUntil: string) => endingUnexplained({ ...ignoring, ignoreForAnyUntil }, now);
+    expect(until('2030-01-01T00:00:00Z').ignoreForAnyUntil).toBe(inADay);
+    const sooner = iso(now + hours(1));
+    expect(until(sooner).ignoreForAnyUntil).toBe(sooner);
+  });
+
+  test.each([
+    ['a reason', { ignoreForAnyReason: 'the office burns' }],
+    ['the switch off', { ignoreForAny: false }],
+  ])('does not concern a policy with %s', (_, change) => {
+    expect(endingUnexplained({ ...ignoring, ...change }, now)).toEqual({ ...ignoring, ...change });
   });
 });

@@ -105,7 +105,11 @@ const cases: Record<
   'office-365-connections': { from: office365, set: { 'limit.connections': 4 } },
   'reserve-without-limit': { from: good, set: { 'limit.priorityReserve': 1 } },
   'reply-to-missing': { from: good, set: { 'replyTo.always': true } },
-  'list-ignored': { from: good, set: { 'doNotEmail.ignoreForAny': true } },
+  'list-ignored': {
+    from: good,
+    set: { 'doNotEmail.ignoreForAny': true, 'doNotEmail.ignoreForAnyReason': 'the office burns' },
+  },
+  'list-ignored-without-reason': { from: good, set: { 'doNotEmail.ignoreForAny': true } },
   'list-ignored-no-more': {
     from: good,
     set: { 'doNotEmail.ignoreForAny': true, 'doNotEmail.ignoreForAnyUntil': '2020-01-01T00:00:00Z' },
