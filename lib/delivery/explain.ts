@@ -2,6 +2,7 @@ import { type Clock, iso } from '../clock.ts';
 import type { Mail, Mailbox } from '../message/contract.ts';
 import { effectiveSender } from '../message/sender.ts';
 import type { Settings } from '../settings/schema.ts';
+import { inSteps } from '../steps.ts';
 import { laneOfDelivery, newDelivery, type Reason } from './delivery.ts';
 import type { Gate } from './gates.ts';
 import { newMessageId } from './id.ts';
@@ -44,7 +45,7 @@ interface Parts {
 export const explainer = ({ gates, settings: room, clock }: Parts) => {
   return async (mail: Mail): Promise<Explanation[]> => {
     const settings = await room.refresh();
-    return await Promise.all(mail.to.map((to, n) => explainOne(mail, to, n, settings)));
+    return await inSteps(mail.to, (to, n) => explainOne(mail, to, n, settings));
   };
 
   async function explainOne(mail: Mail, to: Mailbox, n: number, settings: Settings): Promise<Explanation> {
