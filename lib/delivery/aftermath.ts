@@ -1,5 +1,6 @@
 import { iso, minutes } from '../clock.ts';
 import type { Fault, Outcome } from '../relay/outcome.ts';
+import { sentence } from '../sentence.ts';
 import type { Settings } from '../settings/schema.ts';
 import type { Attempt, Delivery, Move, Reason } from './delivery.ts';
 import type { WaitsFor } from './gates.ts';
@@ -73,7 +74,7 @@ export const refusal = (delivery: Delivery, reason: Reason): { to: 'failed' | 'u
         to: 'uncertain',
         reason: {
           ...reason,
-          detail: `${reason.detail} An earlier attempt ended without a reply, so it may have arrived.`,
+          detail: `${sentence(reason.detail)} An earlier attempt ended without a reply, so it may have arrived.`,
         },
       }
     : { to: 'failed', reason };

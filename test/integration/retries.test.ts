@@ -131,5 +131,8 @@ test('a mail that may have arrived is never called failed or expired by what com
   await put(share('ana@example.com'));
   smtp.faults.set([{ at: 'rcpt', reply: '550 5.1.1 no such user' }]);
   await work();
-  expect(await deliveryTo('ana@example.com')).toMatchObject({ state: 'uncertain', attempt: 2 });
+  expect(await deliveryTo('ana@example.com')).toMatchObject({
+    ...{ state: 'uncertain', attempt: 2 },
+    reason: { detail: expect.stringContaining('no such user. An earlier attempt ended without a reply') },
+  });
 });
