@@ -8,6 +8,9 @@ export interface Precondition {
 
 export const etagOf = (revision: number): string => `"${revision}"`;
 
+/** RFC 9110 section 8.8.3. */
+const entityTag = /^\s*(?:W\/)?"[^"]*"\s*$/;
+
 /**
  * @param etag one entity tag. A weak one counts as the strong one: proxies that compress an answer weaken its tag, and
  * the revision names the document exactly.
@@ -19,12 +22,17 @@ export const revisionOf = (etag: string): number | undefined => {
 
 /**
  * @param revision of the stored settings, 0 where nothing was saved yet
- * @throws PosternError `precondition-required` without a condition, `precondition-failed` where it does not hold
+ * @throws PosternError `precondition-required` without a condition, `precondition-failed` where it does not hold,
+ * `invalid-request` where a tag has lost its quotes
  */
 export const checkPrecondition = (revision: number, { ifMatch, ifNoneMatch }: Precondition): void => {
   if (ifMatch) {
     const holds = ifMatch.trim() === '*' || ifMatch.split(',').some((etag) => revisionOf(etag) === revision);
     if (holds) return;
+    if (!ifMatch.split(',').every((etag) => entityTag.test(etag))) {
+      const detail = 'If-Match wants the ETag as GET gave it, in its quotes, such as If-Match: "7".';
+      throw new PosternError('invalid-request', detail);
+    }
     throw new PosternError(
       'precondition-failed',
       'The settings changed since you read them. Read them again, then repeat your change.',

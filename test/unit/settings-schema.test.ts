@@ -130,7 +130,9 @@ test.each([
   ['*', null, 3, undefined],
   ['"0"', null, 0, undefined],
   ['"2"', null, 3, 'precondition-failed'],
-  ['3', null, 3, 'precondition-failed'],
+  ['3', null, 3, 'invalid-request'],
+  ['"1", 3', null, 3, 'invalid-request'],
+  ['"of another document"', null, 3, 'precondition-failed'],
   [null, '*', 0, undefined],
   [null, '*', 1, 'precondition-failed'],
   [null, null, 0, 'precondition-required'],
@@ -143,6 +145,10 @@ test.each([
     thrown = error;
   }
   expect((thrown as PosternError | undefined)?.code).toBe(code);
+});
+
+test('an ETag without its quotes is told of the quotes, not of a change by somebody else', () => {
+  expect(() => checkPrecondition(3, { ifMatch: '3' })).toThrow(/in its quotes/);
 });
 
 test('every setting is described for the page and the README, once', () => {
