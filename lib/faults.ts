@@ -24,17 +24,42 @@ const faultsOf = (issue: z.core.$ZodIssue, above: Path): FieldFault[] => {
   return [{ path: joined(path), reason: issue.message }];
 };
 
+type Branch = readonly z.core.$ZodIssue[];
+
 /**
- * Of a union's branches the one that came nearest: its faults lie deepest, and are more than a wrong type; of two such
- * branches the one with fewer faults.
+ * Of a union's branches the one that the value was meant for: one of the value's own type, that knows the most of its
+ * keys; of those the one that came nearest, whose faults lie deepest and are more than a wrong type; then the one with
+ * fewer faults. Where the value is of no branch's type, all that it may be is told.
  */
-const closest = (branches: readonly (readonly z.core.$ZodIssue[])[], path: Path): FieldFault[] => {
-  const score = (branch: readonly z.core.$ZodIssue[]) =>
-    Math.max(...branch.map((it) => 2 * it.path.length + (['invalid_type', 'invalid_value'].includes(it.code) ? 0 : 1)));
-  const faults = (branch: readonly z.core.$ZodIssue[]) => branch.flatMap((issue) => faultsOf(issue, path));
-  const order = (one: readonly z.core.$ZodIssue[], other: readonly z.core.$ZodIssue[]) =>
-    score(other) - score(one) || faults(one).length - faults(other).length;
-  return faults([...branches].sort(order)[0] ?? []);
+const closest = (branches: readonly Branch[], path: Path): FieldFault[] => {
+  const fitting = branches.filter((branch) => !branch.some(isOtherThing));
+  if (fitting.length === 0) {
+    const wanted = [
+      ...new Set(branches.flatMap((branch) => branch.filter(isOtherThing).map(({ message }) => message))),
+    ];
+    return [{ path: joined(path), reason: alternatives(wanted) }];
+  }
+  const faults = (branch: Branch) => branch.flatMap((issue) => faultsOf(issue, path));
+  const order = (one: Branch, other: Branch) =>
+    strangers(one) - strangers(other) || depth(other) - depth(one) || faults(one).length - faults(other).length;
+  return faults([...fitting].sort(order)[0] ?? []);
+};
+
+/** The value itself, not a part of it, is of another type, or none of the values that it may be. */
+const isOtherThing = ({ path, code }: z.core.$ZodIssue): boolean =>
+  path.length === 0 && (code === 'invalid_type' || code === 'invalid_value');
+
+const strangers = (branch: Branch): number =>
+  branch.reduce((n, it) => n + (it.path.length === 0 && it.code === 'unrecognized_keys' ? it.keys.length : 0), 0);
+
+const depth = (branch: Branch): number =>
+  Math.max(...branch.map((it) => 2 * it.path.length + (['invalid_type', 'invalid_value'].includes(it.code) ? 0 : 1)));
+
+/** `must be all`, `must be null`, `must be an array`: `must be all, null or an array`. */
+const alternatives = (sentences: readonly string[]): string => {
+  const [first = 'is not valid', ...others] = sentences.map((it, at) => (at === 0 ? it : it.replace(/^must be /, '')));
+  const last = others.pop();
+  return last === undefined ? first : `${[first, ...others].join(', ')} or ${last}`;
 };
 
 const joined = (path: Path): string => path.map(String).join('.');
@@ -75,6 +100,7 @@ const formats: Record<string, string> = {
 const article = (type: string): string => {
   if (type === 'int') return 'a whole number';
   if (type === 'record') return 'an object';
+  if (type === 'null') return type;
   return `${/^[aeiou]/.test(type) ? 'an' : 'a'} ${type}`;
 };
 
