@@ -437,6 +437,7 @@ test('a mail command that this host does not have is refused with words', async 
   const nowhere = { ...document(), type: 'sendmail', sendmail: { path: '/nowhere/sendmail' } };
   expect(await refusal(save(nowhere))).toMatchObject({
     code: 'invalid-settings',
+    message: expect.stringMatching(/on this machine\.$(?<!\.\.)/),
     faults: [{ path: 'sendmail.path', reason: 'There is no /nowhere/sendmail on this machine.' }],
   });
   const here = { ...document(), type: 'sendmail', sendmail: { path: process.execPath } };
