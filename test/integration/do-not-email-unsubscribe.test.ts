@@ -63,7 +63,7 @@ const mailWithLink = async () => {
 };
 
 describe('law 7: GET never changes anything', () => {
-  test('every link of a mail fetched twice with GET and HEAD, as scanners do, leaves the list as it was', async () => {
+  test('every link of a mail fetched twice with GET and HEAD, as scanners do, leaves the list as it was (trap 11)', async () => {
     const writes: string[] = [];
     const addresses = await mailWithLink();
     table.pipeline.addPolicy({
@@ -114,7 +114,7 @@ describe('one click (RFC 8058)', () => {
     expect(await list.find('ana@example.com', 'share')).toBeUndefined();
   });
 
-  test('of one recipient of a mail says nothing for the others', async () => {
+  test('of one recipient of a mail says nothing for the others (trap 7)', async () => {
     await post(await tokens.sign(ana), 'List-Unsubscribe=One-Click');
     expect(await list.find('bo@example.com', 'share')).toBeUndefined();
     expect(await list.find('ana@example.com', 'notice')).toBeUndefined();
@@ -191,7 +191,7 @@ describe('the page', () => {
     expect(await list.search({ limit: 10 })).toEqual({ entries: [] });
   });
 
-  test('says it where the choice could not be saved', async () => {
+  test('says it where the choice could not be saved (trap 8)', async () => {
     const token = await tokens.sign(ana);
     await table.deleteTable();
     const answer = await post(token, 'scope=all');

@@ -81,7 +81,7 @@ describe('the header fields, as a real mail has them', () => {
     expect(fields('list-unsubscribe-post')).toEqual(['List-Unsubscribe=One-Click']);
   });
 
-  test('stay ASCII where the public address is not, so that they are not encoded', async () => {
+  test('stay ASCII where the public address is not, so that they are not encoded (trap 23)', async () => {
     const { fields, raw } = await sent(linkHeaders(linkTo('https://postfächer.example/grün', 'abc.def')));
     expect(fields('list-unsubscribe')).toEqual(['<https://xn--postfcher-z2a.example/gr%C3%BCn/unsubscribe/abc.def>']);
     expect(raw).not.toContain('=?');

@@ -49,13 +49,13 @@ describe('an unsubscribe token', () => {
     expect(Object.keys(payloadOf(token)).sort()).toEqual(['k', 'p', 'r', 's']);
   });
 
-  test('has no expiry', async () => {
+  test('has no expiry (trap 9)', async () => {
     const token = await process().sign(link);
     now += days(3650);
     expect(await process().read(token)).toEqual(link);
   });
 
-  test('outlives rotations of the key', async () => {
+  test('outlives rotations of the key, which is one of its own (trap 9)', async () => {
     const old = await process().sign(link);
     await process().keys.rotate();
     await process().keys.rotate();
