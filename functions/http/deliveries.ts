@@ -1,28 +1,16 @@
 import { z } from 'zod';
-import { states, type Verb } from '../../lib/delivery/states.ts';
+import type { Verb } from '../../lib/delivery/states.ts';
 import type { Verbs } from '../../lib/delivery/verbs.ts';
-import { PosternError } from '../../lib/errors.ts';
 import { continuation, continuationOf } from '../../lib/http/paging.ts';
-import { type AnyRoute, type Principal, route } from '../../lib/http/route.ts';
-import { emailAddress } from '../../lib/message/address.ts';
-import { kindNames } from '../../lib/message/kinds.ts';
+import { actorOf } from '../../lib/http/principal.ts';
+import { type AnyRoute, route } from '../../lib/http/route.ts';
 import { nextPage } from '../../lib/storage/page.ts';
-import { delivery } from './delivery-schema.ts';
-
-const when = z.iso.datetime({ offset: true }).transform((text) => Date.parse(text));
+import { delivery, filterFields } from './delivery-schema.ts';
 
 const one = z.strictObject({ note: z.string().max(500).optional() });
 
 const many = z.strictObject({
-  filter: z
-    .strictObject({
-      state: z.enum(states).optional(),
-      kind: z.enum([...kindNames, 'unknown']).optional(),
-      to: emailAddress.optional(),
-      since: when.optional(),
-      until: when.optional(),
-    })
-    .refine((it) => Object.keys(it).length > 0, 'name at least one thing to go by'),
+  filter: z.strictObject(filterFields).refine((it) => Object.keys(it).length > 0, 'name at least one thing to go by'),
   limit: z.int().min(1).max(500).default(100),
   after: continuation(nextPage).optional(),
 });
@@ -84,8 +72,3 @@ export const deliveryRoutes = (verbs: Verbs): AnyRoute[] =>
   ]);
 
 const camel = (verb: Verb): string => verb.replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase());
-
-const actorOf = (principal: Principal | undefined): { id: string; name: string } => {
-  if (!principal) throw new PosternError('not-signed-in', 'Sign in first.');
-  return { id: principal.id, name: principal.name };
-};

@@ -1,7 +1,23 @@
 import { z } from 'zod';
 import { states } from '../../lib/delivery/states.ts';
 import { overrides } from '../../lib/do-not-email/gate.ts';
+import { remedySchema } from '../../lib/http/remedy.ts';
+import { emailAddress } from '../../lib/message/address.ts';
 import { kindNames } from '../../lib/message/kinds.ts';
+
+/** A time as ISO 8601 with its offset, in milliseconds. */
+const when = z.iso.datetime({ offset: true }).transform((text) => Date.parse(text));
+
+const kind = z.enum([...kindNames, 'unknown']);
+
+/** What deliveries are looked for by. */
+export const filterFields = {
+  since: when.optional(),
+  until: when.optional(),
+  state: z.enum(states).optional(),
+  kind: kind.optional(),
+  to: emailAddress.optional(),
+};
 
 /** What the history answers, for OpenAPI. Times are ISO 8601 in UTC. */
 const reason = z.object({
@@ -11,8 +27,6 @@ const reason = z.object({
   row: z.string().optional(),
   remedy: z.string().optional(),
 });
-
-const kind = z.enum([...kindNames, 'unknown']);
 
 const override = z.enum(overrides).optional().meta({
   description: 'The setting that let it pass although its recipient is on the Do Not Email list.',
@@ -73,9 +87,7 @@ export const delivery = z
     waitsFor: z.string().optional().meta({ description: 'What a parked mail waits for.' }),
     override,
     reason,
-    remedy: z
-      .object({ title: z.string(), means: z.string(), doThis: z.array(z.string()), takes: z.string() })
-      .optional(),
+    remedy: remedySchema.optional(),
     mayHaveArrived: z.boolean().optional().meta({ description: 'An earlier attempt ended without a reply.' }),
     messageIdHeader: z.string().optional(),
     notes: z.array(z.string()).optional(),

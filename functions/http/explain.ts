@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { Explanation } from '../../lib/delivery/explain.ts';
 import { type AnyRoute, route } from '../../lib/http/route.ts';
 import { type Mail, mailbox } from '../../lib/message/contract.ts';
-import { posted } from './messages.ts';
+import { maxPosted, posted } from './messages.ts';
 
 const explanation = z.object({
   to: z.string(),
@@ -32,7 +32,7 @@ export const explainRoutes = (explain: (mail: Mail) => Promise<Explanation[]>): 
     access: ['Send', 'Admin'],
     summary: 'A dry run through every gate: what would become of this message. Nothing is sent, counted or stored.',
     body: posted,
-    maxBody: 16 * 1024 * 1024,
+    maxBody: maxPosted,
     answers: {
       200: {
         description: 'For each recipient: each gate in order, the effective sender, and when it would go.',

@@ -6,16 +6,16 @@ import type { Desk } from '../../lib/delivery/desk.ts';
 import { parseId } from '../../lib/delivery/id.ts';
 import type { Keys } from '../../lib/delivery/keys.ts';
 import { type Filter, type Ledger, summaryOf } from '../../lib/delivery/ledger.ts';
-import { isFinal, states } from '../../lib/delivery/states.ts';
+import { isFinal } from '../../lib/delivery/states.ts';
 import { PosternError } from '../../lib/errors.ts';
 import { continuation, continuationOf, pageLimit } from '../../lib/http/paging.ts';
+import { isAdmin } from '../../lib/http/principal.ts';
 import { type AnyRoute, type Call, type Principal, type Reply, route } from '../../lib/http/route.ts';
-import { emailAddress } from '../../lib/message/address.ts';
 import { inlineMail, type Mail } from '../../lib/message/contract.ts';
-import { kindNames, laneOf } from '../../lib/message/kinds.ts';
-import { isRemedy, remedies } from '../../lib/relay/remedies.ts';
+import { laneOf } from '../../lib/message/kinds.ts';
+import { remedyOf } from '../../lib/relay/remedies.ts';
 import { nextPage } from '../../lib/storage/page.ts';
-import { delivery, deliverySummary } from './delivery-schema.ts';
+import { delivery, deliverySummary, filterFields } from './delivery-schema.ts';
 
 interface Needs {
   acceptance: Acceptance;
@@ -25,16 +25,10 @@ interface Needs {
 }
 
 /** 10 MB of content in Base64, and room for the rest. */
-const maxBody = 16 * 1024 * 1024;
-
-const when = z.iso.datetime({ offset: true }).transform((text) => Date.parse(text));
+export const maxPosted = 16 * 1024 * 1024;
 
 const listQuery = z.object({
-  since: when.optional(),
-  until: when.optional(),
-  state: z.enum(states).optional(),
-  kind: z.enum([...kindNames, 'unknown']).optional(),
-  to: emailAddress.optional(),
+  ...filterFields,
   key: z.string().min(1).max(256).optional(),
   limit: pageLimit(200, 50),
   after: continuation(nextPage).optional(),
@@ -59,7 +53,7 @@ export const messageRoutes = (needs: Needs): AnyRoute[] => [
     access: ['Send'],
     summary: 'Accept a message for delivery; with `Prefer: wait=N`, try it at once and answer with the outcome.',
     body: posted,
-    maxBody,
+    maxBody: maxPosted,
     answers: {
       200: { description: 'Settled within the time given by `Prefer`.', schema: message },
       202: { description: 'Accepted; ask at `Location` what became of it.', schema: message },
@@ -114,13 +108,13 @@ const messageOf = (id: string, deliveries: readonly Delivery[]) => ({ id, delive
 
 /** The delivery with the words behind its remedy's key: what it means, what to do, how long it takes. */
 const withRemedy = (it: Delivery) => {
-  const key = it.reason.remedy;
-  return key !== undefined && isRemedy(key) ? { ...it, remedy: remedies[key] } : it;
+  const remedy = remedyOf(it.reason.remedy);
+  return remedy ? { ...it, remedy } : it;
 };
 
 /** A service sees what it posted itself; an admin sees all. */
 const ownerFor = (principal: Principal | undefined): string | undefined =>
-  principal?.roles.some((role) => role !== 'Send') ? undefined : (principal?.id ?? '');
+  isAdmin(principal) ? undefined : (principal?.id ?? '');
 
 const list = async (
   { ledger, keys }: Needs,

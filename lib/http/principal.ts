@@ -67,6 +67,15 @@ export const isMasterAdmin = (principal: Principal | undefined): boolean =>
 export const isAdmin = (principal: Principal | undefined): boolean =>
   principal?.roles.includes('Admin') === true || isMasterAdmin(principal);
 
+/**
+ * Who does it, for a record and the audit.
+ * @throws PosternError `not-signed-in`; not on a closed route, whose guard lets nobody through without
+ */
+export const actorOf = (principal: Principal | undefined): Pick<Principal, 'id' | 'name'> => {
+  if (!principal) throw new PosternError('not-signed-in', 'This needs a signed-in user or a service with a token.');
+  return { id: principal.id, name: principal.name };
+};
+
 function readClaims(json: string): { claims: Claim[]; roleType: string | undefined } {
   let read: unknown;
   try {
