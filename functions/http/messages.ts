@@ -80,29 +80,31 @@ export const messageRoutes = (needs: Needs): AnyRoute[] => [
     method: 'GET',
     path: 'api/messages/{id}',
     access: ['Admin', 'Send'],
-    summary: 'One message with each of its deliveries and every attempt.',
+    summary: 'One message, by its id or that of one of its deliveries, with every attempt.',
     params: z.object({ id: z.string().max(64) }),
     answers: {
       200: { description: 'The message.', schema: message },
     },
     handle: async ({ params, principal }) => {
-      const parsed = parseId(params.id);
-      const rows = parsed ? await needs.ledger.ofMessage(parsed.messageId) : [];
-      const owner = ownerFor(principal);
-      const deliveries = rows
-        .map((row) => row.delivery)
-        .filter((it) => parsed?.n === undefined || it.id === params.id)
-        .filter((it) => owner === undefined || it.owner === undefined || it.owner === owner);
-      if (!parsed || deliveries.length === 0) {
-        throw new PosternError(
-          'not-found',
-          'There is no such message. It may not have been accepted yet, or it has aged out.',
-        );
+      const found = await ofId(needs.ledger, params.id);
+      const deliveries = found.filter(visibleTo(ownerFor(principal)));
+      const [first] = deliveries;
+      if (!first) {
+        const reason = 'There is no such message. It may not have been accepted yet, or it has aged out.';
+        throw new PosternError('not-found', reason);
       }
-      return { status: 200, body: messageOf(parsed.messageId, deliveries) };
+      return { status: 200, body: messageOf(first.messageId, deliveries) };
     },
   }),
 ];
+
+/** The deliveries of a message, or just one where the id is a delivery's. */
+const ofId = async (ledger: Ledger, id: string): Promise<Delivery[]> => {
+  const parsed = parseId(id);
+  if (!parsed) return [];
+  const rows = parsed.n === undefined ? await ledger.ofMessage(id) : [await ledger.read(id)];
+  return rows.filter((row) => row !== undefined).map(({ delivery }) => delivery);
+};
 
 const messageOf = (id: string, deliveries: readonly Delivery[]) => ({ id, deliveries: deliveries.map(withRemedy) });
 
@@ -116,6 +118,10 @@ const withRemedy = (it: Delivery) => {
 const ownerFor = (principal: Principal | undefined): string | undefined =>
   isAdmin(principal) ? undefined : (principal?.id ?? '');
 
+/** What came by the queue has no owner; whoever knows its id or key may ask for it. */
+const visibleTo = (owner: string | undefined) => (it: Delivery) =>
+  owner === undefined || it.owner === undefined || it.owner === owner;
+
 const list = async (
   { ledger, keys }: Needs,
   query: z.output<typeof listQuery>,
@@ -128,7 +134,6 @@ const list = async (
   return { status: 200, body: { items: page.items, ...(page.next && { next: continuationOf(page.next) }) } };
 };
 
-/** Whoever knows the key may ask: a message that came by the queue has no other owner. */
 const byKey = async (
   { ledger, keys }: Pick<Needs, 'ledger' | 'keys'>,
   key: string,
@@ -140,7 +145,7 @@ const byKey = async (
   const rows = (await Promise.all(ids.map((id) => ledger.ofMessage(id)))).flat();
   const items = rows
     .map((row) => row.delivery)
-    .filter((it) => owner === undefined || it.owner === undefined || it.owner === owner)
+    .filter(visibleTo(owner))
     .map(summaryOf)
     .sort((a, b) => b.acceptedAt.localeCompare(a.acceptedAt));
   return { status: 200, body: { items } };

@@ -189,3 +189,23 @@ test('a service sees what it posted, and nothing of another’s, by time, by rec
   expect((await read(idOf(mine))).status).toBe(200);
   expect((await read(idOf(theirs))).status).toBe(404);
 });
+
+test('a message is read by its id whole, by the id of a delivery as that one; another id is not found', async () => {
+  const { postern, work } = await stack();
+  const posted = await post(postern, share(['ana@example.com', 'bea@example.com']));
+  await work();
+  const { id } = posted.json as { id: string };
+  const read = async (asked: string) => {
+    const { status, json } = await call(postern, 'readMessage', {
+      path: `/api/messages/${asked}`,
+      params: { id: asked },
+    });
+    const { id: found, deliveries, code } = json as { id?: string; deliveries?: { id: string }[]; code?: string };
+    return [status, found ?? code, deliveries?.map((it) => it.id)];
+  };
+  expect(await read(id)).toEqual([200, id, [`${id}-0`, `${id}-1`]]);
+  expect(await read(`${id}-1`)).toEqual([200, id, [`${id}-1`]]);
+  const nobodys = [`${id}-2`, id.replace(/.$/, (last) => (last === '0' ? '1' : '0')), 'f'.repeat(31), 'x', `${id}-`];
+  for (const asked of nobodys) expect(await read(asked), asked).toEqual([404, 'not-found', undefined]);
+  expect(await read('0'.repeat(65))).toEqual([400, 'invalid-request', undefined]);
+});
