@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['test/{unit,integration,browser,infra}/**/*.test.ts'],
-    globalSetup: ['test/helpers/azurite.setup.ts'],
+    globalSetup: ['test/helpers/azurite.setup.ts', 'test/helpers/built-app.setup.ts'],
     setupFiles: ['test/helpers/trust.setup.ts'],
     testTimeout: 30_000,
     hookTimeout: 60_000,

@@ -15,6 +15,8 @@ export interface Supervisor {
 }
 
 const entry = join(import.meta.dirname, 'part.ts');
+/** Where Node keeps what it compiled, so that a part starts in half the time. */
+const compiled = join(import.meta.dirname, '../../node_modules/.cache/compiled');
 const patienceAtEnd = 12_000;
 
 /**
@@ -38,7 +40,7 @@ export const supervise = (pidsFile: string, print: (line: string) => void): Supe
       // Out of the terminal's process group, so that Ctrl-C reaches the supervisor alone.
       detached: true,
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-      env: { ...process.env, ...part.env },
+      env: { NODE_COMPILE_CACHE: compiled, ...process.env, ...part.env },
     });
     for (const stream of [child.stdout, child.stderr]) {
       if (stream) createInterface({ input: stream }).on('line', (line) => print(`[${part.name}] ${line}`));

@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import { request } from 'node:http';
 import { join } from 'node:path';
 import { beforeAll, vi } from 'vitest';
-import { buildApp } from '../../dev/build.ts';
-import { type LocalStack, ownFolder, startStack } from './local-stack.ts';
+import { builtApp } from './built-app.ts';
+import { type LocalStack, startStack } from './local-stack.ts';
 
 const project = join(import.meta.dirname, '../..');
 
@@ -50,14 +50,13 @@ export interface BundledStack extends LocalStack {
   settled(to: string, state: string): Promise<Answer['json']>;
 }
 
-/** The bundle that is deployed, built afresh, under `npm start`: one stack for all tests of a file. */
+/** The bundle that is deployed, under `npm start`: one stack for all tests of a file. */
 export const bundledStack = (environment: Record<string, string> = {}): (() => BundledStack) => {
   let stack: BundledStack;
   beforeAll(async () => {
     const cleanUps: (() => Promise<void>)[] = [];
     const later = (cleanUp: () => Promise<void>) => void cleanUps.unshift(cleanUp);
-    const app = await ownFolder(later);
-    await buildApp(app);
+    const app = await builtApp();
     stack = asked(await startStack({ POSTERN_APP: app, ...environment }, undefined, later), app);
     return async () => {
       for (const cleanUp of cleanUps) await cleanUp();

@@ -1,16 +1,11 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test, vi } from 'vitest';
-import { buildApp } from '../../dev/build.ts';
 import { createCore, loadApp } from '../../dev/host/core-module.ts';
 import { lanes } from '../../lib/message/kinds.ts';
+import { builtApp } from '../helpers/built-app.ts';
 import { ofType, readSnapshot } from './snapshot.ts';
 
 test('instances that always run are those of functions that there are, of both lanes and of HTTP', async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'postern-app-'));
-  onTestFinished(() => rmSync(folder, { recursive: true }));
-  await buildApp(folder);
   vi.stubEnv('AzureWebJobsStorage', 'UseDevelopmentStorage=true');
   vi.stubEnv('KEY_VAULT_URI', 'https://localhost:1');
   vi.stubEnv('POSTERN_PUBLIC_URL', 'https://localhost:1');
@@ -18,7 +13,7 @@ test('instances that always run are those of functions that there are, of both l
     vi.unstubAllEnvs();
   });
   const core = createCore(() => {});
-  loadApp(join(folder, 'index.cjs'), core);
+  loadApp(join(await builtApp(), 'index.cjs'), core);
 
   const byQueue = [...core.functions.values()].flatMap(({ metadata }) =>
     Object.values(metadata.bindings)

@@ -1,26 +1,14 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { buildApp } from '../../dev/build.ts';
+import { describe, expect, test } from 'vitest';
 import { type ChaosOptions, readOptions } from '../../dev/chaos/options.ts';
 import { runChaos } from '../../dev/chaos/run.ts';
+import { builtApp } from '../helpers/built-app.ts';
 
 /** `npm run chaos`, small: real processes, killed by SIGKILL while the relay fails. */
-let app: string;
-
-beforeAll(async () => {
-  app = await mkdtemp(join(tmpdir(), 'postern-chaos-app-'));
-  await buildApp(app);
-});
-
-afterAll(() => rm(app, { recursive: true, force: true }));
-
 const small = (...more: string[]): ChaosOptions => readOptions(['--mails', '120', '--kills', '2', ...more]);
 
 describe.concurrent('two hosts, each killed twice, over a relay that fails', () => {
   test('law 1 and law 5: in hold mode nothing is lost and nothing is mailed twice', { timeout: 240_000 }, async () => {
-    const { laws, verdict, kills } = await runChaos(small('--seed', '3'), 'hold', app);
+    const { laws, verdict, kills } = await runChaos(small('--seed', '3'), 'hold', await builtApp());
     expect(laws).toEqual(Object.fromEntries(Object.keys(laws).map((name) => [name, []])));
     expect(kills).toBe(4);
     expect(verdict.accepted).toBeGreaterThanOrEqual(120);
@@ -34,7 +22,7 @@ describe.concurrent('two hosts, each killed twice, over a relay that fails', () 
   test('in resend mode nothing is lost, and only what was in flight at a kill is mailed twice', {
     timeout: 240_000,
   }, async () => {
-    const { laws, verdict } = await runChaos(small('--seed', '4', '--faults', 'some'), 'resend', app);
+    const { laws, verdict } = await runChaos(small('--seed', '4', '--faults', 'some'), 'resend', await builtApp());
     expect(laws).toEqual(Object.fromEntries(Object.keys(laws).map((name) => [name, []])));
     expect(verdict.twice.afterKill).toBeLessThanOrEqual(verdict.died);
     expect(verdict.twice.afterNoReply).toBeLessThanOrEqual(verdict.noReply);
