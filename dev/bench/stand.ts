@@ -19,6 +19,8 @@ export interface Stand {
   put(name: string, count: number, kind: string, queue: string, visibleAt?: number): Promise<void>;
   /** Waits until so many mails are in the inbox. */
   untilArrived(count: number): Promise<void>;
+  /** Waits for the mail with this subject; ask before it is put. @returns when it arrived, in milliseconds since 1970 */
+  arrivalOf(subject: string): Promise<number>;
   /** Storage requests so far that mail caused: without idle polls and the host's own lock. */
   requests(): Record<string, number>;
 }
@@ -31,14 +33,19 @@ export const withStand = async (work: (stand: Stand) => Promise<void>): Promise<
     stack = await startChaosStack({ POSTERN_APP: app }, false);
     const api = chaosApi(stack.env);
     await saveSettings(api, stack.env, { mode: 'hold' });
-    await work(standOn(stack, api));
+    const arrivals = await watchInbox(stack.env.INBOX_URL ?? '');
+    try {
+      await work(standOn(stack, api, arrivals));
+    } finally {
+      arrivals.end();
+    }
   } finally {
     await stack?.end();
     await rm(app, { recursive: true, force: true });
   }
 };
 
-const standOn = (stack: ChaosStack, api: Api): Stand => {
+const standOn = (stack: ChaosStack, api: Api, { arrivalOf }: Arrivals): Stand => {
   /** By the files of the inbox: asking for its list would take the relay's own time. */
   const arrived = async (): Promise<number> =>
     (await readdir(join(stack.folder, 'stack', 'mail'))).filter((name) => name.endsWith('.json')).length;
@@ -66,10 +73,44 @@ const standOn = (stack: ChaosStack, api: Api): Stand => {
     untilArrived: async (count) => {
       while ((await arrived()) < count) await delay(500);
     },
+    arrivalOf,
     requests: () =>
       Object.fromEntries(
         Object.entries(stack.storage.counts()).filter(([name]) => !/nothing there|own lock/.test(name)),
       ),
+  };
+};
+
+interface Arrivals {
+  arrivalOf(subject: string): Promise<number>;
+  end(): void;
+}
+
+/** By the inbox's stream of arrivals: asking for its list again and again would take the time that is measured. */
+const watchInbox = async (url: string): Promise<Arrivals> => {
+  const awaited = new Map<string, (at: number) => void>();
+  const stop = new AbortController();
+  const { body } = await fetch(`${url}/api/stream`, { signal: stop.signal });
+  const read = async () => {
+    let rest = '';
+    for await (const text of body?.pipeThrough(new TextDecoderStream()) ?? []) {
+      const lines = (rest + text).split('\n');
+      rest = lines.pop() ?? '';
+      for (const line of lines) {
+        const [, data] = /^data: (\{"id".*)/.exec(line) ?? [];
+        if (data === undefined) continue;
+        const { subject, date } = JSON.parse(data) as { subject: string; date: string };
+        awaited.get(subject)?.(Date.parse(date));
+        awaited.delete(subject);
+      }
+    }
+  };
+  read().catch((error: unknown) => {
+    if (!stop.signal.aborted) throw error;
+  });
+  return {
+    arrivalOf: (subject) => new Promise((resolve) => awaited.set(subject, resolve)),
+    end: () => stop.abort(),
   };
 };
 
