@@ -6,13 +6,20 @@ import { ensureCertificates, otherName } from '../../dev/certificates.ts';
 import type { Submission } from '../../lib/message/submission.ts';
 import { type Settings, settingsSchema } from '../../lib/settings/schema.ts';
 
-/** Certificates of a folder of this test run, whose authority this process trusts from now on. */
-export const trustedCertificates = async () => {
+/** Certificates in a folder of this test's own; this process does not trust their authority. */
+export const ownCertificates = async () => {
   const folder = await mkdtemp(join(tmpdir(), 'postern-certificates-'));
   const files = await ensureCertificates(folder);
   const other = await otherName(folder);
+  return { ...files, folder, other, remove: () => rm(folder, { recursive: true }) };
+};
+export type Certificates = Awaited<ReturnType<typeof ownCertificates>>;
+
+/** As `ownCertificates`, and this process trusts their authority from now on. */
+export const trustedCertificates = async (): Promise<Certificates> => {
+  const files = await ownCertificates();
   setDefaultCACertificates([...getCACertificates('default'), await readFile(files.ca, 'utf8')]);
-  return { ...files, other, remove: () => rm(folder, { recursive: true }) };
+  return files;
 };
 
 /** A complete mail; what a test cares about it gives itself. */

@@ -1,42 +1,23 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { ensureCertificates } from '../../dev/certificates.ts';
+import { expect, test } from 'vitest';
 import type { FaultInput } from '../../dev/smtp/faults.ts';
-import { type SmtpServer, startSmtp } from '../../dev/smtp/server.ts';
 import { classifyExit } from '../../lib/relay/classify.ts';
 import { commandExists } from '../../lib/relay/command.ts';
 import type { Fault } from '../../lib/relay/outcome.ts';
+import { ownCertificates } from '../helpers/relay.ts';
+import { relayServer } from '../helpers/relay-server.ts';
 
-let folder: string;
-let smtp: SmtpServer<'clear' | 'login'>;
-let ca: string;
-
-beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'postern-msmtp-'));
-  const files = await ensureCertificates(folder);
-  ca = files.ca;
-  smtp = await startSmtp({
-    listeners: { clear: { security: 'none' }, login: { security: 'starttls', requireAuth: true } },
-    cert: files.cert,
-    key: files.key,
-    users: { 'files@example.com': 'right' },
-  });
-});
-afterEach(() => smtp.faults.clear());
-afterAll(async () => {
-  await smtp.close();
-  await rm(folder, { recursive: true });
+const files = await ownCertificates();
+const smtp = await relayServer(files, {
+  listeners: { clear: { security: 'none' }, login: { security: 'starttls', requireAuth: true } },
 });
 
 /** Runs the real msmtp without any configuration but what is given, and classifies how it ended. */
 const faultOf = async (...options: string[]): Promise<Fault> => {
   const command = spawn('msmtp', [...options, '-f', 'bo@example.com', 'ana@example.net'], {
-    env: { PATH: process.env.PATH, HOME: folder },
+    env: { PATH: process.env.PATH, HOME: files.folder },
     stdio: ['pipe', 'ignore', 'pipe'],
   });
   command.stdin.on('error', () => undefined);
@@ -47,7 +28,7 @@ const faultOf = async (...options: string[]): Promise<Fault> => {
 };
 
 const clear = () => ['--host=localhost', `--port=${smtp.ports.clear}`];
-const login = (trust = `--tls-trust-file=${ca}`) => [
+const login = (trust = `--tls-trust-file=${files.ca}`) => [
   ...['--host=localhost', `--port=${smtp.ports.login}`, '--tls=on', '--tls-starttls=on', trust],
 ];
 
@@ -121,7 +102,7 @@ withMsmtp('encryption that fails', async () => {
     remedy: 'certificate-untrusted',
     phase: 'tls',
   });
-  const trust = `--tls-trust-file=${ca}`;
+  const trust = `--tls-trust-file=${files.ca}`;
   expect(await faultOf(...clear(), '--tls=on', '--tls-starttls=on', trust)).toMatchObject({
     class: 'connection',
     remedy: 'starttls-refused',

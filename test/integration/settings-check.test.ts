@@ -1,5 +1,4 @@
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
-import { type SmtpServer, startSmtp } from '../../dev/smtp/server.ts';
+import { expect, test } from 'vitest';
 import { checkRoutes } from '../../functions/http/check.ts';
 import { systemClock } from '../../lib/clock.ts';
 import type { TokenSource } from '../../lib/oauth/tokens.ts';
@@ -8,46 +7,14 @@ import { isForbidden } from '../../lib/relay/reach.ts';
 import { settingsRoom } from '../../lib/settings/room.ts';
 import { ask } from '../helpers/http.ts';
 import { memoryLog } from '../helpers/log.ts';
-import { tokens, trustedCertificates } from '../helpers/relay.ts';
+import { tokens } from '../helpers/relay.ts';
+import { noTokens, password, trustedRelay, user } from '../helpers/relay-server.ts';
 import { ownStorage } from '../helpers/storage.ts';
 import { ownVault } from '../helpers/vault.ts';
 
-const user = 'files@example.com';
-const password = 'correct horse';
-const listeners = {
-  clear: { security: 'none' },
-  starttls: { security: 'starttls', requireAuth: true },
-  tls: { security: 'tls', requireAuth: true },
-  otherName: { security: 'starttls' },
-  exchange: { security: 'starttls', profile: 'exchange' },
-} as const;
+const smtp = await trustedRelay();
 
-let smtp: SmtpServer<keyof typeof listeners>;
-let removeCertificates: () => Promise<void>;
-beforeAll(async () => {
-  const files = await trustedCertificates();
-  removeCertificates = files.remove;
-  smtp = await startSmtp({
-    listeners: { ...listeners, otherName: { ...listeners.otherName, cert: files.other.cert, key: files.other.key } },
-    cert: files.cert,
-    key: files.key,
-    users: { [user]: password },
-    checkToken: (_, token) => (token === 'fresh' ? 'ok' : '535 5.7.3 Authentication unsuccessful [host date id]'),
-  });
-});
-afterAll(async () => {
-  await smtp.close();
-  await removeCertificates();
-});
-beforeEach(() => {
-  smtp.logins.length = 0;
-  smtp.accepted.length = 0;
-});
-afterEach(() => smtp.faults.clear());
-
-const noToken: TokenSource = { accessToken: () => Promise.reject(new Error('no token was to be fetched')) };
-
-const stack = async (source: TokenSource = noToken, timeout = 10_000) => {
+const stack = async (source: TokenSource = noTokens, timeout = 10_000) => {
   const [{ azure }, { secrets }] = await Promise.all([ownStorage(), ownVault()]);
   const settings = settingsRoom({ table: azure.table('settings'), secrets, clock: systemClock, log: memoryLog() });
   const [route] = checkRoutes({ settings, tokens: source, clock: systemClock, timeout });
@@ -65,7 +32,7 @@ const stack = async (source: TokenSource = noToken, timeout = 10_000) => {
   };
 };
 
-const draft = (listener: keyof typeof listeners, security: 'none' | 'ssl' | 'tls', auth: object = {}) => ({
+const draft = (listener: keyof typeof smtp.ports, security: 'none' | 'ssl' | 'tls', auth: object = {}) => ({
   from: { address: user },
   smtp: { host: 'localhost', port: smtp.ports[listener], security, auth },
 });
@@ -188,7 +155,7 @@ test('a sender without a mailbox of its own is no fault', async () => {
 });
 
 test('a server that says nothing ends the check in its time', async () => {
-  const { check } = await stack(noToken, 500);
+  const { check } = await stack(noTokens, 500);
   smtp.faults.set([{ at: 'connect', delayMs: 60_000 }]);
   expect(failedAt(await check(draft('clear', 'none')))).toMatchObject({ stage: 'tls' });
 });

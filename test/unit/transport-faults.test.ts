@@ -1,47 +1,26 @@
-import { once } from 'node:events';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { readFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
 import { createTransport, type SendMailOptions, type SMTPTransportOptions } from 'nodemailer';
 import { generate } from 'selfsigned';
-import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { ensureCertificates, otherName } from '../../dev/certificates.ts';
-import { type SmtpServer, startSmtp } from '../../dev/smtp/server.ts';
+import { describe, expect, test } from 'vitest';
 import { TokenFault } from '../../lib/oauth/tokens.ts';
 import { classifyError, classifyRejected, type Progress, phaseOf } from '../../lib/relay/classify.ts';
 import type { Fault } from '../../lib/relay/outcome.ts';
+import { ownCertificates } from '../helpers/relay.ts';
+import { listen, password, relayServer } from '../helpers/relay-server.ts';
 
-const listeners = {
-  clear: { security: 'none' },
-  withoutLogin: { security: 'none' },
-  starttls: { security: 'starttls', requireAuth: true },
-  tls: { security: 'tls' },
-  otherName: { security: 'tls' },
-} as const;
-
-let folder: string;
-let smtp: SmtpServer<keyof typeof listeners>;
-const ca: string[] = [];
-let files: Awaited<ReturnType<typeof ensureCertificates>>;
-
-beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'postern-faults-'));
-  files = await ensureCertificates(folder);
-  const other = await otherName(folder);
-  ca.push(await readFile(files.ca, 'utf8'));
-  smtp = await startSmtp({
-    listeners: { ...listeners, otherName: { ...listeners.otherName, cert: other.cert, key: other.key } },
-    cert: files.cert,
-    key: files.key,
-    users: { 'files@example.com': 'right' },
-  });
-});
-afterEach(() => smtp.faults.clear());
-afterAll(async () => {
-  await smtp.close();
-  await rm(folder, { recursive: true });
+const files = await ownCertificates();
+const ca = [await readFile(files.ca, 'utf8')];
+const { cert, key } = files.other;
+const smtp = await relayServer(files, {
+  listeners: {
+    clear: { security: 'none' },
+    withoutLogin: { security: 'none' },
+    starttls: { security: 'starttls', requireAuth: true },
+    tls: { security: 'tls' },
+    otherName: { security: 'tls', cert, key },
+  },
 });
 
 const mail: SendMailOptions = {
@@ -64,22 +43,6 @@ const errorOf = async (options: SMTPTransportOptions, own: SendMailOptions = {})
 };
 
 const at = (phase: Progress['phase'], handedOver: Progress['handedOver'] = 'no'): Progress => ({ phase, handedOver });
-
-/** A server that is none: it does with each connection as it is told. */
-const listen = async (server: Server): Promise<number> => {
-  const sockets = new Set<Socket>();
-  server.on('connection', (socket: Socket) => {
-    sockets.add(socket);
-    socket.on('error', () => undefined);
-  });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  onTestFinished(() => {
-    for (const socket of sockets) socket.destroy();
-    server.close();
-  });
-  return (server.address() as AddressInfo).port;
-};
 
 describe('before anything was said', () => {
   test('a name that DNS does not know', async () => {
@@ -243,7 +206,7 @@ describe('login', () => {
         reply: '535 5.7.139 Authentication unsuccessful, SmtpClientAuthentication is disabled for the Tenant.',
       },
     ]);
-    const error = await errorOf({ ...options(), auth: { user: 'files@example.com', pass: 'right' } });
+    const error = await errorOf({ ...options(), auth: { user: 'files@example.com', pass: password } });
     expect(classifyError(error, at('ehlo'))).toMatchObject({ class: 'auth', remedy: 'smtp-auth-off-for-tenant' });
   });
 
@@ -265,7 +228,7 @@ describe('login', () => {
         });
       }),
     );
-    const auth = { user: 'files@example.com', pass: 'right' };
+    const auth = { user: 'files@example.com', pass: password };
     const error = await errorOf({ host: '127.0.0.1', port, forceAuth: true, auth });
     expect(classifyError(error, at('ehlo'))).toMatchObject({
       class: 'auth',
