@@ -6,10 +6,17 @@ import { type Host, type HostOptions, startHost } from '../../dev/host/host.ts';
 
 const project = join(import.meta.dirname, '../..');
 
-/** A folder with a functions app that requires the real `@azure/functions`; gone after the test. */
-export const appFolder = async (source: string, hostJson: object = {}): Promise<string> => {
+/**
+ * A folder with a functions app that requires the real `@azure/functions`.
+ * @param whenDone where to leave what removes it; after the test unless told
+ */
+export const appFolder = async (
+  source: string,
+  hostJson: object = {},
+  whenDone: (cleanUp: () => Promise<void>) => void = onTestFinished,
+): Promise<string> => {
   const folder = await mkdtemp(join(tmpdir(), 'postern-app-'));
-  onTestFinished(() => rm(folder, { recursive: true }));
+  whenDone(() => rm(folder, { recursive: true }));
   const library = JSON.stringify(join(project, 'node_modules/@azure/functions'));
   await writeFile(join(folder, 'index.cjs'), `const { app } = require(${library});\n${source}`);
   await writeFile(join(folder, 'package.json'), JSON.stringify({ main: 'index.cjs' }));

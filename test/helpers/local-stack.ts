@@ -22,7 +22,7 @@ export interface LocalStack {
   end(signal?: NodeJS.Signals): Promise<number | null>;
 }
 
-type WhenDone = (cleanUp: () => Promise<void>) => void;
+export type WhenDone = (cleanUp: () => Promise<void>) => void;
 
 /**
  * `npm start` with ports and a folder of its own. Rejects with what it printed if it ends early.
@@ -32,14 +32,14 @@ export const startStack = async (
   environment: Record<string, string>,
   folder?: string,
   whenDone: WhenDone = onTestFinished,
+  args: string[] = [],
 ): Promise<LocalStack> => {
   const own = folder ?? (await ownFolder(whenDone));
   const base = Number(environment.POSTERN_PORT_BASE ?? (await freeBase()));
-  const { process: child, output } = launch({
-    ...environment,
-    POSTERN_PORT_BASE: String(base),
-    POSTERN_DEV_FOLDER: own,
-  });
+  const { process: child, output } = launch(
+    { ...environment, POSTERN_PORT_BASE: String(base), POSTERN_DEV_FOLDER: own },
+    args,
+  );
   const exit = once(child, 'exit') as Promise<[number | null]>;
   const end = async (signal: NodeJS.Signals = 'SIGINT') => {
     child.kill(signal);
@@ -76,8 +76,8 @@ export const ownFolder = async (whenDone: WhenDone = onTestFinished): Promise<st
   return folder;
 };
 
-function launch(environment: Record<string, string>) {
-  const child = spawn(process.execPath, ['dev/start.ts'], {
+function launch(environment: Record<string, string>, args: string[] = []) {
+  const child = spawn(process.execPath, ['dev/start.ts', ...args], {
     cwd: project,
     env: { PATH: process.env.PATH, HOME: process.env.HOME, ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -3,13 +3,13 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { delimiter, join } from 'node:path';
 import { QueueServiceClient } from '@azure/storage-queue';
-import { expect, onTestFinished, test, vi } from 'vitest';
+import { beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { portTable } from '../../dev/start/ports.ts';
 import { appFolder } from '../helpers/functions-app.ts';
-import { ownFolder, refusedStart, startStack } from '../helpers/local-stack.ts';
+import { type LocalStack, ownFolder, refusedStart, startStack, type WhenDone } from '../helpers/local-stack.ts';
 
 /** An app as the stack needs it, which tells its process and puts queue messages where they can be read. */
-const smallApp = () =>
+const smallApp = (whenDone?: WhenDone) =>
   appFolder(
     `const open = { authLevel: 'anonymous' };
      app.http('health', { ...open, route: 'api/health', methods: ['GET'], handler: () => ({ jsonBody: { pid: process.pid } }) });
@@ -21,6 +21,7 @@ const smallApp = () =>
      app.storageQueue('mail', { queueName: 'mail', connection: 'AzureWebJobsStorage', handler: (item) => { console.log('got ' + JSON.stringify(item)); } });
      app.hook.appTerminate(() => { console.log('terminated'); });`,
     { queues: { maxPollingInterval: '00:00:00.2' } },
+    whenDone,
   );
 
 const ports = (base: number) => Object.values(portTable).map(({ offset }) => base + offset);
@@ -42,80 +43,130 @@ const alive = (pid: number) => {
 
 const pidOf = async (url: string) => ((await (await fetch(`${url}/api/health`)).json()) as { pid: number }).pid;
 
-test('the stack starts every part as its own process, revives a host, and leaves nothing behind', async () => {
-  const stack = await startStack({ POSTERN_APP: await smallApp(), POSTERN_HOSTS: '2' });
-  const { env } = stack;
-  const pids = await stack.pids();
-  expect(Object.keys(pids).sort()).toEqual([
-    'azurite',
-    'entra',
-    'gate',
-    'host1',
-    'host2',
-    'identity',
-    'mail',
-    'start',
-    'vault',
-  ]);
-  expect(new Set(Object.values(pids)).size).toBe(9);
-  expect(stack.output()).toContain('settings by mara@example.com');
+/** One stack after the other on one folder and the same ports, each as the one before left them. */
+describe('the life of a stack', () => {
+  const cleanUps: Parameters<WhenDone>[0][] = [];
+  const later: WhenDone = (cleanUp) => void cleanUps.unshift(cleanUp);
+  let app: string;
+  let stack: LocalStack;
 
-  const queues = QueueServiceClient.fromConnectionString(env.AZURE_STORAGE_CONNECTION_STRING as string);
-  await queues.getQueueClient('mail').sendMessage(Buffer.from('{"a":1}').toString('base64'));
-  await vi.waitFor(() => expect(stack.output()).toContain('got {"a":1}'), 5000);
-  expect((await fetch(`${env.INBOX_URL}/api/messages`)).status).toBe(200);
-  expect((await fetch(env.SMTP_FAULTS_URL as string)).status).toBe(200);
+  beforeAll(async () => {
+    app = await smallApp(later);
+    stack = await startStack({ POSTERN_APP: app, POSTERN_HOSTS: '2' }, undefined, later);
+    return async () => {
+      for (const cleanUp of cleanUps) await cleanUp();
+    };
+  }, 120_000);
 
-  process.kill(pids.host1 as number, 'SIGKILL');
-  await vi.waitFor(async () => expect((await stack.pids()).host1).not.toBe(pids.host1), 5000);
-  const seen = new Set<number>();
-  await vi.waitFor(async () => {
-    seen.add(await pidOf(env.POSTERN_URL as string));
-    expect([...seen]).toContain((await stack.pids()).host1);
-  }, 10_000);
-  expect(seen).toContain(pids.host2);
+  const again = async (...args: string[]): Promise<LocalStack> => {
+    stack = await startStack(
+      { POSTERN_APP: app, POSTERN_HOSTS: '2', POSTERN_PORT_BASE: String(stack.base) },
+      stack.folder,
+      later,
+      args,
+    );
+    return stack;
+  };
 
-  const last = await stack.pids();
-  expect(await stack.end('SIGINT')).toBe(0);
-  expect(stack.output().match(/terminated/g)).toHaveLength(2);
-  expect(Object.values({ ...pids, ...last }).filter(alive)).toEqual([]);
-  expect((await Promise.all(ports(stack.base).map(isTaken))).includes(true)).toBe(false);
-  await expect(stack.pids()).rejects.toThrow('ENOENT');
-}, 90_000);
+  const other = () =>
+    QueueServiceClient.fromConnectionString(stack.env.AZURE_STORAGE_CONNECTION_STRING as string).getQueueClient(
+      'other',
+    );
 
-test('an uncaught exception kills the host process, as it kills the worker in the cloud', async () => {
-  const stack = await startStack({ POSTERN_APP: await smallApp() });
-  const { host1 } = await stack.pids();
-  await fetch(`${stack.env.POSTERN_URL}/api/throw`);
-  await vi.waitFor(async () => expect((await stack.pids()).host1).not.toBe(host1), 5000);
-  expect(await pidOf(stack.env.POSTERN_URL as string)).toBe((await stack.pids()).host1);
-  expect(stack.output()).toContain('uncaught');
-}, 90_000);
+  test('every part is its own process, and a mail on the queue reaches the app', async () => {
+    const { env } = stack;
+    const pids = await stack.pids();
+    expect(Object.keys(pids).sort()).toEqual([
+      'azurite',
+      'entra',
+      'gate',
+      'host1',
+      'host2',
+      'identity',
+      'mail',
+      'start',
+      'vault',
+    ]);
+    expect(new Set(Object.values(pids)).size).toBe(9);
+    expect(stack.output()).toContain('settings by mara@example.com');
 
-test('parts end by themselves when the process that started them is killed', async () => {
-  const stack = await startStack({ POSTERN_APP: await smallApp() });
-  const { start, ...parts } = await stack.pids();
-  await stack.end('SIGKILL');
-  await vi.waitFor(() => expect(Object.values(parts).filter(alive)).toEqual([]), 15_000);
-  // What it left in `pids` does not keep the next start away.
-  const again = await startStack(
-    { POSTERN_APP: await smallApp(), POSTERN_PORT_BASE: String(stack.base) },
-    stack.folder,
-  );
-  expect((await again.pids()).start).not.toBe(start);
-}, 120_000);
+    const queues = QueueServiceClient.fromConnectionString(env.AZURE_STORAGE_CONNECTION_STRING as string);
+    await queues.getQueueClient('mail').sendMessage(Buffer.from('{"a":1}').toString('base64'));
+    await vi.waitFor(() => expect(stack.output()).toContain('got {"a":1}'), 5000);
+    expect((await fetch(`${env.INBOX_URL}/api/messages`)).status).toBe(200);
+    expect((await fetch(env.SMTP_FAULTS_URL as string)).status).toBe(200);
+  }, 30_000);
 
-test('tokens and state survive a restart', async () => {
-  const app = await smallApp();
-  const first = await startStack({ POSTERN_APP: app });
-  const queue = (connection: string | undefined) =>
-    QueueServiceClient.fromConnectionString(connection as string).getQueueClient('other');
-  await queue(first.env.AZURE_STORAGE_CONNECTION_STRING).create();
-  await first.end();
-  const second = await startStack({ POSTERN_APP: app, POSTERN_PORT_BASE: String(first.base) }, first.folder);
-  expect(second.env).toEqual(first.env);
-  expect(await queue(second.env.AZURE_STORAGE_CONNECTION_STRING).exists()).toBe(true);
-}, 120_000);
+  test('a second start on the same ports or the same folder is refused in words', async () => {
+    const { start } = await stack.pids();
+    const same = await refusedStart({ POSTERN_PORT_BASE: String(stack.base), POSTERN_DEV_FOLDER: await ownFolder() });
+    expect(same.output).toContain(
+      `Port ${stack.base + portTable.portal.offset} (portal and API) is taken. Set POSTERN_PORT`,
+    );
+    const folder = await refusedStart({ POSTERN_PORT_BASE: '31000', POSTERN_DEV_FOLDER: stack.folder });
+    expect(folder).toMatchObject({ code: 1, output: expect.stringContaining(`process ${start}`) });
+    expect(folder.output).toContain('POSTERN_DEV_FOLDER');
+  }, 30_000);
+
+  test('a host that is killed is started again', async () => {
+    const pids = await stack.pids();
+    process.kill(pids.host1 as number, 'SIGKILL');
+    await vi.waitFor(async () => expect((await stack.pids()).host1).not.toBe(pids.host1), 5000);
+    const seen = new Set<number>();
+    await vi.waitFor(async () => {
+      seen.add(await pidOf(stack.env.POSTERN_URL as string));
+      expect([...seen]).toContain((await stack.pids()).host1);
+    }, 10_000);
+    expect(seen).toContain(pids.host2);
+  }, 30_000);
+
+  test('an uncaught exception kills the host process, as it kills the worker in the cloud', async () => {
+    const before = await stack.pids();
+    await fetch(`${stack.env.POSTERN_URL}/api/throw`);
+    const revived = async () => {
+      const now = await stack.pids();
+      return ['host1', 'host2'].filter((name) => now[name] !== before[name]);
+    };
+    await vi.waitFor(async () => expect(await revived()).toHaveLength(1), 5000);
+    const [name = ''] = await revived();
+    await vi.waitFor(async () => {
+      expect(await pidOf(stack.env.POSTERN_URL as string)).toBe((await stack.pids())[name]);
+    }, 10_000);
+    expect(stack.output()).toContain('uncaught');
+  }, 30_000);
+
+  test('Ctrl-C leaves nothing behind', async () => {
+    await other().create();
+    const pids = await stack.pids();
+    expect(await stack.end('SIGINT')).toBe(0);
+    expect(stack.output().match(/terminated/g)).toHaveLength(2);
+    expect(Object.values(pids).filter(alive)).toEqual([]);
+    expect((await Promise.all(ports(stack.base).map(isTaken))).includes(true)).toBe(false);
+    await expect(stack.pids()).rejects.toThrow('ENOENT');
+  }, 30_000);
+
+  test('tokens and state survive a restart', async () => {
+    const { env } = stack;
+    expect((await again()).env).toEqual(env);
+    expect(await other().exists()).toBe(true);
+  }, 60_000);
+
+  test('parts end by themselves when the process that started them is killed', async () => {
+    const { start, ...parts } = await stack.pids();
+    await stack.end('SIGKILL');
+    await vi.waitFor(() => expect(Object.values(parts).filter(alive)).toEqual([]), 15_000);
+  }, 30_000);
+
+  test('with --fresh nothing is left of the state, and what a killed stack left in pids keeps no start away', async () => {
+    const { env, folder } = stack;
+    const { start } = await stack.pids();
+    expect((await again('--fresh')).folder).toBe(folder);
+    expect((await stack.pids()).start).not.toBe(start);
+    expect(stack.env.POSTERN_URL).toBe(env.POSTERN_URL);
+    expect(stack.env.ADMIN_TOKEN).not.toBe(env.ADMIN_TOKEN);
+    expect(await other().exists()).toBe(false);
+  }, 60_000);
+});
 
 test('with POSTERN_STORAGE=identity the app reaches storage by its identity over TLS', async () => {
   const stack = await startStack({ POSTERN_APP: await smallApp(), POSTERN_STORAGE: 'identity' });
@@ -146,18 +197,6 @@ test('a taken port is named, with the variable that moves it', async () => {
     `Port ${port} (inbox) is taken. Set INBOX_PORT to another one, or POSTERN_PORT_BASE to move all.\n`,
   );
 });
-
-test('a second start on the same ports or the same folder is refused in words', async () => {
-  const stack = await startStack({ POSTERN_APP: await smallApp() });
-  const { start } = await stack.pids();
-  const same = await refusedStart({ POSTERN_PORT_BASE: String(stack.base), POSTERN_DEV_FOLDER: await ownFolder() });
-  expect(same.output).toContain(
-    `Port ${stack.base + portTable.portal.offset} (portal and API) is taken. Set POSTERN_PORT`,
-  );
-  const folder = await refusedStart({ POSTERN_PORT_BASE: '31000', POSTERN_DEV_FOLDER: stack.folder });
-  expect(folder).toMatchObject({ code: 1, output: expect.stringContaining(`process ${start}`) });
-  expect(folder.output).toContain('POSTERN_DEV_FOLDER');
-}, 90_000);
 
 test('an app that cannot be loaded ends the start with its own words', async () => {
   const app = await appFolder(`throw new Error('KEY_VAULT_URI is wrong');`);
