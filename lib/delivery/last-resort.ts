@@ -5,7 +5,8 @@ import { bodyHash, type Mail, mail as mailSchema } from '../message/contract.ts'
 import type { Lane } from '../message/kinds.ts';
 import { parseQueueBody } from '../message/queue-body.ts';
 import { refusal } from './aftermath.ts';
-import { carrier, carrierOf, convoy, type Lanes, returned, type Split, scatter, split } from './carrier.ts';
+import { carrier, convoy, type Lanes, returned, type Split, scatter, split } from './carrier.ts';
+import { tooEarly } from './claim.ts';
 import { type ContentStore, MissingContent } from './content.ts';
 import { type Delivery, keepsMail, moved, newDelivery, type Reason } from './delivery.ts';
 import { deliveryIdOf, parseId } from './id.ts';
@@ -48,25 +49,25 @@ export const lastResort = ({ ledger, keys, lanes, content, clock, newWriter, log
     const own = carrier.safeParse(value);
     if (own.success) {
       const { id, attempt, owner } = own.data.carrier;
-      return await settleOne({ lane, id, attempt, mail: own.data.mail, owner, why });
+      return await settleOne({ id, attempt, mail: own.data.mail, owner, why });
     }
     const halves = split.safeParse(value);
-    if (halves.success) return await settleSplit(lane, halves.data, why);
+    if (halves.success) return await settleSplit(halves.data, why);
     const back = returned.safeParse(value);
     if (back.success) {
       const { mail, returned: as } = back.data;
-      return await settleMail(lane, mail, await idOf(mail, as.messageId), why);
+      return await settleMail(mail, await idOf(mail, as.messageId), why);
     }
     const read = parseQueueBody(body);
-    if ('body' in read) return await settleMail(lane, read.body.mail, await idOf(read.body.mail, messageId), why);
+    if ('body' in read) return await settleMail(read.body.mail, await idOf(read.body.mail, messageId), why);
     const bad = { bad: read, messageId, firstN: 0, code: 'poison', at: clock.now() };
     const told = await refuseMessage({ ledger, keys, newWriter }, bad, body);
     if (told) log.alert(alerts.poison, { ...told });
   };
 
-  const settleMail = async (lane: Lane, mail: Mail, messageId: string, why: Reason, owner?: string): Promise<void> => {
+  const settleMail = async (mail: Mail, messageId: string, why: Reason, owner?: string): Promise<void> => {
     for (const [n, to] of mail.to.entries()) {
-      await settleOne({ lane, id: deliveryIdOf(messageId, n), attempt: 1, mail: { ...mail, to: [to] }, owner, why });
+      await settleOne({ id: deliveryIdOf(messageId, n), attempt: 1, mail: { ...mail, to: [to] }, owner, why });
     }
   };
 
@@ -77,10 +78,10 @@ export const lastResort = ({ ledger, keys, lanes, content, clock, newWriter, log
     return claimed.first || !claimed.sameBody ? own : claimed.messageId;
   };
 
-  const settleSplit = async (lane: Lane, { split: { messageId, owner }, blob }: Split, why: Reason): Promise<void> => {
+  const settleSplit = async ({ split: { messageId, owner }, blob }: Split, why: Reason): Promise<void> => {
     const read = mailSchema.safeParse(await content.get(blob).catch(unlessMissing));
     if (!read.success) return await giveUp(messageId, why);
-    await settleMail(lane, read.data, messageId, why, owner);
+    await settleMail(read.data, messageId, why, owner);
   };
 
   const giveUp = async (messageId: string, why: Reason): Promise<void> => {
@@ -105,20 +106,13 @@ export const lastResort = ({ ledger, keys, lanes, content, clock, newWriter, log
     await open(row, { mail: keepsMail(row) ? mail : undefined });
   };
 
-  const settleKnown = async (known: Stored, { lane, attempt, mail, why }: One): Promise<void> => {
+  const settleKnown = async (known: Stored, { attempt, mail, why }: One): Promise<void> => {
     const { delivery } = known;
     if (isFinal(delivery.state) || delivery.state === 'uncertain') return await ledger.index(delivery);
-    if (delivery.state === 'submitting') {
-      const left = Date.parse(delivery.leaseUntil ?? delivery.changedAt) - clock.now();
-      if (left > 0) {
-        await lanes.send(lane, carrierOf(delivery.id, delivery.attempt, mail), left / 1000 + 1);
-        return;
-      }
-    }
-    if (delivery.state === 'deferred' && attempt <= delivery.attempt) {
-      // What this message was for is done; whether its successor was enqueued is not known.
-      const wait = Math.max(0, Date.parse(delivery.due ?? delivery.changedAt) - clock.now());
-      await lanes.send(lane, carrierOf(delivery.id, delivery.attempt + 1), wait / 1000);
+    // What this message was for may be done; whether its successor was enqueued is not known.
+    const later = tooEarly(delivery, { attempt, mail }, clock.now());
+    if (later) {
+      await lanes.send(later.lane, later.carrier, later.after);
       return;
     }
     await fail(known, mail ?? known.mail, why);
@@ -144,7 +138,6 @@ export const lastResort = ({ ledger, keys, lanes, content, clock, newWriter, log
 };
 
 interface One {
-  lane: Lane;
   id: string;
   /** The attempt that the message was for. */
   attempt: number;

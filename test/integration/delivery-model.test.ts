@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { minutes } from '../../lib/clock.ts';
+import { leaseOf } from '../../lib/delivery/claim.ts';
 import type { Delivery } from '../../lib/delivery/delivery.ts';
-import { leaseOf } from '../../lib/delivery/desk.ts';
 import { isFinal, mayMove, type State, type Verb, verbs } from '../../lib/delivery/states.ts';
 import { aStep, type Run, run, type Step } from '../helpers/delivery-model.ts';
 import { type Storage, storageInMemory } from '../helpers/delivery-world.ts';
