@@ -1,4 +1,4 @@
-import type { KeyedRemedy } from './relay/remedies.ts';
+import type { KeyedRemedy } from './http/remedy.ts';
 
 /**
  * The one error class for what Postern itself refuses. Thrown where the fault is found, translated once at the edge:

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Clock } from '../../lib/clock.ts';
-import { remedySchema } from '../../lib/http/remedy.ts';
+import { keyedRemedy } from '../../lib/http/remedy.ts';
 import { type AnyRoute, route } from '../../lib/http/route.ts';
 import type { TokenSource } from '../../lib/oauth/tokens.ts';
 import { checkRelay, stageNames } from '../../lib/relay/check.ts';
@@ -14,7 +14,7 @@ const stage = z.object({
   milliseconds: z.number(),
   detail: z.string(),
   reply: z.string().optional().meta({ description: 'What the relay, or the error, said.' }),
-  remedy: remedySchema.extend({ key: z.string() }).optional(),
+  remedy: keyedRemedy.optional(),
 });
 
 interface CheckNeeds {

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { codes, type ErrorCode, PosternError } from '../errors.ts';
-import { remedySchema } from './remedy.ts';
+import { keyedRemedy } from './remedy.ts';
 import type { Reply } from './route.ts';
 
 export const problemType = 'application/problem+json';
@@ -18,7 +18,7 @@ export const problemSchema = z
     code: z.enum(Object.keys(codes) as [ErrorCode, ...ErrorCode[]]),
     faults: z.array(z.object({ path: z.string(), reason: z.string() })).optional(),
     reply: z.string().optional().meta({ description: 'What the service behind Postern said that refuses.' }),
-    remedy: remedySchema.extend({ key: z.string() }).optional(),
+    remedy: keyedRemedy.optional(),
     incident: z.string().optional(),
   })
   .meta({ id: 'Problem' });
@@ -35,7 +35,7 @@ export const problemOf = (error: PosternError, headers: Record<string, string> =
     code: error.code,
     ...(error.faults.length > 0 && { faults: [...error.faults] }),
     ...(error.reply !== undefined && { reply: error.reply }),
-    ...(error.remedy && { remedy: { ...error.remedy, doThis: [...error.remedy.doThis] } }),
+    ...(error.remedy && { remedy: error.remedy }),
   };
   return { status, headers: { 'content-type': problemType, ...headers }, body: problem };
 };

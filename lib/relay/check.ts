@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import type { Clock } from '../clock.ts';
+import type { KeyedRemedy } from '../http/remedy.ts';
 import { TokenFault } from '../oauth/tokens.ts';
 import { sentence } from '../sentence.ts';
 import type { Settings } from '../settings/schema.ts';
@@ -9,7 +10,7 @@ import { type CredentialSources, credentialsOf, loginOf } from './credentials.ts
 import { RelayFailure, unlessGivenUp } from './failure.ts';
 import type { Fault, Login } from './outcome.ts';
 import { addressesOf, reach } from './reach.ts';
-import { type KeyedRemedy, remedies } from './remedies.ts';
+import { remedies } from './remedies.ts';
 import { notThere } from './sendmail.ts';
 import { openSession, type Session } from './smtp.ts';
 

@@ -1,4 +1,4 @@
-import type { Remedy } from './remedies.ts';
+import type { Remedy } from '../http/remedy.ts';
 
 const generate = 'Settings > Email > Generate OAuth Token, and sign in as the SMTP user.';
 const registration = 'Microsoft Entra admin center > App registrations > the application';
@@ -234,4 +234,4 @@ export const entraRemedies = {
     ],
     takes: 'At once after it is reachable.',
   },
-} as const satisfies Record<string, Remedy>;
+} satisfies Record<string, Remedy>;

@@ -1,4 +1,4 @@
-import type { Remedy } from './remedies.ts';
+import type { Remedy } from '../http/remedy.ts';
 
 const mailboxOn =
   'Exchange Online PowerShell: Set-CASMailbox -Identity files@example.com -SmtpClientAuthenticationDisabled $false';
@@ -234,4 +234,4 @@ export const exchangeRemedies = {
     ],
     takes: 'An hour after it is allowed. Then send the mail again.',
   },
-} as const satisfies Record<string, Remedy>;
+} satisfies Record<string, Remedy>;

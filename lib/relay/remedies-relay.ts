@@ -1,4 +1,4 @@
-import type { Remedy } from './remedies.ts';
+import type { Remedy } from '../http/remedy.ts';
 
 /** Any relay: network, encryption, login, sender, recipient, message, and the system's own mail command. */
 export const relayRemedies = {
@@ -294,4 +294,4 @@ export const relayRemedies = {
     ],
     takes: 'Minutes.',
   },
-} as const satisfies Record<string, Remedy>;
+} satisfies Record<string, Remedy>;
