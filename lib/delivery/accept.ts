@@ -2,12 +2,12 @@ import { ZodError } from 'zod';
 import { alerts } from '../alerts.ts';
 import type { Clock, Random } from '../clock.ts';
 import { days } from '../clock.ts';
-import { type FieldFault, PosternError } from '../errors.ts';
+import { PosternError } from '../errors.ts';
 import { parseJson } from '../json.ts';
 import type { Log } from '../log.ts';
 import { bodyHash, type Mail, mail as mailSchema } from '../message/contract.ts';
 import { type Lane, laneOf } from '../message/kinds.ts';
-import { parseQueueBody, printable } from '../message/queue-body.ts';
+import { parseQueueBody } from '../message/queue-body.ts';
 import { inSteps } from '../steps.ts';
 import {
   type Convoy,
@@ -31,7 +31,7 @@ import type { Keys } from './keys.ts';
 import type { LastResort } from './last-resort.ts';
 import type { Ledger } from './ledger.ts';
 import { refuseMessage } from './refuse.ts';
-import type { Rejection } from './rejected.ts';
+import { goodRecipients, type Rejection } from './rejected.ts';
 import { isFinal } from './states.ts';
 
 /** What the Functions host tells of a queue message. It is believed for well-formed messages only, see `QueueBody`. */
@@ -283,20 +283,4 @@ export const acceptance = (parts: Parts): Acceptance => {
   };
 
   return { fromQueue, overHttp };
-};
-
-/** Where nothing but single addresses is wrong, the others still get their mail. */
-const goodRecipients = (
-  value: unknown,
-  faults: readonly FieldFault[],
-): { mail: Mail; bad: string[]; faults: FieldFault[][] } | undefined => {
-  const places = Map.groupBy(faults, ({ path }) => /^mail\.to\.(\d+)\./.exec(path)?.[1]);
-  if (places.has(undefined)) return undefined;
-  const wrong = new Set([...places.keys()].map(Number));
-  const body = value as { mail: { to: { address?: unknown }[] } };
-  const good = body.mail.to.filter((_, i) => !wrong.has(i));
-  const read = mailSchema.safeParse({ ...body.mail, to: good });
-  if (!read.success) return undefined;
-  const bad = [...wrong].map((i) => printable(body.mail.to[i]?.address, 320));
-  return { mail: read.data, bad, faults: [...places.values()] };
 };

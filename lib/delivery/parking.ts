@@ -3,6 +3,7 @@ import { type Clock, iso } from '../clock.ts';
 import type { KindClass, Lane } from '../message/kinds.ts';
 import { beforeMail } from '../relay/outcome.ts';
 import { stateKept } from '../relay/state.ts';
+import { inSteps } from '../steps.ts';
 import { groupCommit } from '../storage/group-commit.ts';
 import { ifFound, isConflict, isMissing } from '../storage/table.ts';
 import { convoyOf, type Lanes, mostInConvoy } from './carrier.ts';
@@ -59,8 +60,7 @@ const lines = ['event', 'time'] as const;
 const partition = (kindClass: KindClass, line: (typeof lines)[number]) => `${kindClass}-${line}`;
 const sortable = (ms: number) => String(ms).padStart(14, '0');
 
-/** Queue requests side by side, and entries in one transaction. */
-const abreast = 16;
+/** Entries in one transaction. */
 const transactionSize = 90;
 const mostCounted = 5000;
 
@@ -94,13 +94,10 @@ export const parking = (table: TableClient, lanes: Lanes, clock: Clock): Parking
     const convoys = Array.from({ length: Math.ceil(entries.length / size) }, (_, i) =>
       entries.slice(i * size, (i + 1) * size),
     );
-    for (let i = 0; i < convoys.length; i += abreast) {
-      const sent = convoys.slice(i, i + abreast).map((convoy, j) => {
-        const wait = headStart + (before + (i + j) * size) * apart;
-        return lanes.send((convoy[0] as Entry).lane, convoyOf(convoy), wait / 1000);
-      });
-      await Promise.all(sent);
-    }
+    await inSteps(convoys, (convoy, i) => {
+      const wait = headStart + (before + i * size) * apart;
+      return lanes.send((convoy[0] as Entry).lane, convoyOf(convoy), wait / 1000);
+    });
     await removeAll(table, entries);
   };
 

@@ -1,9 +1,9 @@
 import { iso } from '../clock.ts';
 import type { FieldFault } from '../errors.ts';
 import { parseJson } from '../json.ts';
-import { maxRecipients } from '../message/contract.ts';
+import { type Mail, mail as mailSchema, maxRecipients } from '../message/contract.ts';
 import { traitsOf } from '../message/kinds.ts';
-import type { BadBody } from '../message/queue-body.ts';
+import { type BadBody, printable } from '../message/queue-body.ts';
 import { type Delivery, notKept, type Reason } from './delivery.ts';
 import { deliveryIdOf } from './id.ts';
 
@@ -63,6 +63,22 @@ export const keptOriginal = (text: string, kind: Delivery['kind'] | undefined): 
 };
 
 const secret = new Set(['text', 'html', 'attachments', 'subject']);
+
+/** Where nothing but single addresses is wrong, the others still get their mail. */
+export const goodRecipients = (
+  value: unknown,
+  faults: readonly FieldFault[],
+): { mail: Mail; bad: string[]; faults: FieldFault[][] } | undefined => {
+  const places = Map.groupBy(faults, ({ path }) => /^mail\.to\.(\d+)\./.exec(path)?.[1]);
+  if (places.has(undefined)) return undefined;
+  const wrong = new Set([...places.keys()].map(Number));
+  const body = value as { mail: { to: { address?: unknown }[] } };
+  const good = body.mail.to.filter((_, i) => !wrong.has(i));
+  const read = mailSchema.safeParse({ ...body.mail, to: good });
+  if (!read.success) return undefined;
+  const bad = [...wrong].map((i) => printable(body.mail.to[i]?.address, 320));
+  return { mail: read.data, bad, faults: [...places.values()] };
+};
 
 /** What was read of a message's recipients ends at the most that a message may have. */
 const allOf = (recipients: number): string =>
