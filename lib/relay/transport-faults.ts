@@ -158,6 +158,14 @@ export const transportFaults: readonly TransportFault[] = [
     remedy: 'credentials-missing',
   },
   { id: 'credentials-missing', code: 'ENOAUTH', phase: 'auth', is: 'auth', remedy: 'credentials-missing' },
+  {
+    id: 'login-not-offered',
+    code: 'EAUTH',
+    message: /offers no AUTH/,
+    phase: 'auth',
+    is: 'auth',
+    remedy: 'auth-not-offered',
+  },
   { id: 'login-failed', code: 'EAUTH', phase: 'auth', is: 'auth', remedy: 'auth-mechanism' },
 
   // This mail.
