@@ -36,7 +36,11 @@ export const auditEntry = z
     actor: z.object({ id: z.string(), name: z.string() }),
     action: z.enum(auditActions),
     subject: z.string().meta({ description: 'What it was done to, e.g. an address, a delivery, `settings`.' }),
-    detail: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])),
+    detail: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).meta({
+      description:
+        '`outcome`, where there is one, tells how the act ended. `begun`: its process died in it, so what it was done to ' +
+        'tells whether it was done.',
+    }),
   })
   .meta({ id: 'AuditEntry' });
 export type AuditEntry = z.output<typeof auditEntry>;

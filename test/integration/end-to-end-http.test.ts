@@ -163,8 +163,21 @@ test('an unknown route is 404, an unknown method 405 with what is allowed', asyn
   expect(unknown.headers.get('content-type')).toBe('application/problem+json');
   const method = await ask('DELETE', '/api/settings', { as: 'MASTER_ADMIN_TOKEN' });
   expect(method).toMatchObject({ status: 405, json: { code: 'method-not-allowed' } });
-  expect(method.headers.get('allow')).toBe('GET, PUT');
-  expect((await askRaw('PATCH', `${variable('POSTERN_URL')}/api/messages`)).headers.allow).toBe('GET, POST');
+  expect(method.headers.get('allow')).toBe('GET, HEAD, PUT');
+  expect((await askRaw('PATCH', `${variable('POSTERN_URL')}/api/messages`)).headers.allow).toBe('GET, HEAD, POST');
+});
+
+test('HEAD tells what GET would, through the gate and the host, and does not act where GET does', async () => {
+  const url = stack().variable('POSTERN_URL');
+  const got = await fetch(`${url}/api/contract.json`);
+  const head = await fetch(`${url}/api/contract.json`, { method: 'HEAD' });
+  expect([head.status, await head.text()]).toEqual([200, '']);
+  expect(head.headers.get('content-type')).toBe(got.headers.get('content-type'));
+  expect((await askRaw('HEAD', `${url}/api/settings`)).status).toBe(401);
+  expect(await askRaw('HEAD', `${url}/api/getoauthtoken?state=x`)).toMatchObject({
+    status: 405,
+    headers: { allow: 'GET' },
+  });
 });
 
 test('the API describes itself', async () => {
