@@ -5,7 +5,7 @@ import { continuation, continuationOf } from '../../lib/http/paging.ts';
 import { actorOf } from '../../lib/http/principal.ts';
 import { type AnyRoute, route } from '../../lib/http/route.ts';
 import { nextPage } from '../../lib/storage/page.ts';
-import { delivery, filterFields } from './delivery-schema.ts';
+import { delivery, deliveryView, filterFields } from './delivery-schema.ts';
 
 const one = z.strictObject({ note: z.string().max(500).optional() });
 
@@ -37,10 +37,10 @@ export const deliveryRoutes = (verbs: Verbs): AnyRoute[] =>
           schema: z.object({ changed: z.boolean(), delivery }),
         },
       },
-      handle: async ({ params, body, principal }) => ({
-        status: 200,
-        body: await verbs.apply(verb, params.id, actorOf(principal), body.note),
-      }),
+      handle: async ({ params, body, principal }) => {
+        const applied = await verbs.apply(verb, params.id, actorOf(principal), body.note);
+        return { status: 200, body: { ...applied, delivery: deliveryView(applied.delivery) } };
+      },
     }),
     route({
       name: `${camel(verb)}Deliveries`,

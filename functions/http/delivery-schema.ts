@@ -1,9 +1,11 @@
 import { z } from 'zod';
+import type { Delivery } from '../../lib/delivery/delivery.ts';
 import { states } from '../../lib/delivery/states.ts';
 import { overrides } from '../../lib/do-not-email/gate.ts';
 import { remedySchema } from '../../lib/http/remedy.ts';
 import { emailAddress } from '../../lib/message/address.ts';
 import { kindNames } from '../../lib/message/kinds.ts';
+import { remedyOf } from '../../lib/relay/remedies.ts';
 
 /** A time as ISO 8601 with its offset, in milliseconds. */
 const when = z.iso.datetime({ offset: true }).transform((text) => Date.parse(text));
@@ -97,3 +99,12 @@ export const delivery = z
     trail: z.array(z.object({ at: z.iso.datetime(), to: z.enum(states), reason, by: z.string() })),
   })
   .meta({ id: 'Delivery' });
+
+/**
+ * The delivery as answers show it: with the words behind its remedy's key (what it means, what to do, how long it takes)
+ * and without what the engine keeps for itself.
+ */
+export const deliveryView = ({ blob, leaseUntil, parkings, resends, ...shown }: Delivery) => {
+  const remedy = remedyOf(shown.reason.remedy);
+  return remedy ? { ...shown, remedy } : shown;
+};

@@ -13,9 +13,8 @@ import { isAdmin } from '../../lib/http/principal.ts';
 import { type AnyRoute, type Call, type Principal, type Reply, route } from '../../lib/http/route.ts';
 import { inlineMail, type Mail } from '../../lib/message/contract.ts';
 import { laneOf } from '../../lib/message/kinds.ts';
-import { remedyOf } from '../../lib/relay/remedies.ts';
 import { nextPage } from '../../lib/storage/page.ts';
-import { delivery, deliverySummary, filterFields } from './delivery-schema.ts';
+import { delivery, deliverySummary, deliveryView, filterFields } from './delivery-schema.ts';
 
 interface Needs {
   acceptance: Acceptance;
@@ -106,13 +105,7 @@ const ofId = async (ledger: Ledger, id: string): Promise<Delivery[]> => {
   return rows.filter((row) => row !== undefined).map(({ delivery }) => delivery);
 };
 
-const messageOf = (id: string, deliveries: readonly Delivery[]) => ({ id, deliveries: deliveries.map(withRemedy) });
-
-/** The delivery with the words behind its remedy's key: what it means, what to do, how long it takes. */
-const withRemedy = (it: Delivery) => {
-  const remedy = remedyOf(it.reason.remedy);
-  return remedy ? { ...it, remedy } : it;
-};
+const messageOf = (id: string, deliveries: readonly Delivery[]) => ({ id, deliveries: deliveries.map(deliveryView) });
 
 /** A service sees what it posted itself; an admin sees all. */
 const ownerFor = (principal: Principal | undefined): string | undefined =>

@@ -57,15 +57,16 @@ test('200, 202 and the address in Location tell of the deliveries in one shape, 
     return await call(postern, 'readMessage', { path: headers.location!, params: { id } });
   };
   const to = { address: 'ana@example.com', name: 'Ana' };
-  const given = (subject: string) => share('', { to: [to], subject, ref: { share: '8841' } });
+  const given = (subject: string, text = 'Hi') => share('', { to: [to], subject, text, ref: { share: '8841' } });
 
   const sent = await post(postern, given('sent'), waiting);
   smtp.faults.set([{ at: 'rcpt', reply: '451 4.7.1 later', times: 1 }]);
   const deferred = await post(postern, given('deferred'), waiting);
   const queued = await post(postern, given('queued'));
+  const big = await post(postern, given('big', 'x'.repeat(60_000)));
 
-  expect([sent, deferred, queued].map(({ status }) => status)).toEqual([200, 202, 202]);
-  for (const answer of [sent, deferred, queued]) {
+  expect([sent, deferred, queued, big].map(({ status }) => status)).toEqual([200, 202, 202, 202]);
+  for (const answer of [sent, deferred, queued, big]) {
     expect(answer.json).toMatchObject({ deliveries: [{ to, ref: { share: '8841' }, reason: {}, trail: {} }] });
     expect(documented[answer.status as 200 | 202]!.schema!.parse(answer.json)).toEqual(answer.json);
     expect((await fromLocation(answer)).json).toEqual(answer.json);
