@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { type Clock, hours, minutes } from '../clock.ts';
+import { type Clock, minutes } from '../clock.ts';
 import type { Log } from '../log.ts';
 import { type SecretStore, secretNames } from '../storage/secrets.ts';
 import type { Connection, ConnectionState } from './state.ts';
@@ -14,17 +14,8 @@ export const essential = (text: string): string => JSON.stringify(msalCache.pars
 export const hasRefreshToken = (text: string): boolean =>
   Object.keys(msalCache.parse(JSON.parse(text)).RefreshToken).length > 0;
 
-/** What the vault keeps: MSAL's cache, the connection that it belongs to, and when it was stored (ms since 1970). */
-const document = z.object({ v: z.literal(1), connection: z.string(), cache: z.string(), at: z.int().default(0) });
-
-/**
- * Entra gives a new refresh token with every renewal, and the former one stays good for its own 90 days
- * (learn.microsoft.com, "Refresh tokens in the Microsoft identity platform"). Each store makes a version of the secret
- * that never goes away, so a day's last one is enough; less than a day, so that the daily renewal is always stored.
- */
-const storedFor = hours(20);
-const unknown = Number.NEGATIVE_INFINITY;
-type Stored = z.output<typeof document>;
+/** What the vault keeps: MSAL's cache, and the connection that it belongs to. */
+const document = z.object({ v: z.literal(1), connection: z.string(), cache: z.string() });
 
 export interface TokenCache {
   /**
@@ -32,10 +23,7 @@ export interface TokenCache {
    * @returns `undefined` where the vault has none @throws RestError where it does not answer and nothing is in memory
    */
   load(connection: Connection): Promise<string | undefined>;
-  /**
-   * Keeps a renewed cache: in memory, and about once a day, by whichever host, in the vault. Where the vault does not
-   * take it, it is tried again: never rejects.
-   */
+  /** Keeps a renewed cache. Where the vault does not take it, it stays in memory and is tried again: never rejects. */
   save(connection: Connection, cache: string): Promise<void>;
   /** Tries again what the vault did not take, at most once a minute. Never rejects. */
   retry(): Promise<void>;
@@ -58,34 +46,25 @@ const name = secretNames.oauthTokenCache;
 /** MSAL's cache in Key Vault. The vault has no compare-and-set: the connection's id tells whose cache one is. */
 export const tokenCache = ({ secrets, state, clock, log }: Needs): TokenCache => {
   let known: { id: string; cache: string; stored: boolean } | undefined;
-  /** When the vault's newest cache of the connection in memory was stored, as far as this process knows. */
-  let storedAt = unknown;
   let retryAt = 0;
 
-  const fetched = async ({ id, version }: Connection): Promise<Stored | undefined> => {
+  const fetched = async ({ id, version }: Connection): Promise<string | undefined> => {
     const newest = read(await secrets.get(name));
-    if (newest?.connection === id) return newest;
+    if (newest?.connection === id) return newest.cache;
     // A host that was renewing the former connection stored its cache on top of the new one.
     const own = newest && read(await secrets.get(name, version));
-    return own?.connection === id ? own : undefined;
+    return own?.connection === id ? own.cache : undefined;
   };
 
-  const isRecent = () => clock.now() - storedAt < storedFor;
-
   const store = async (): Promise<void> => {
-    if (!known || known.stored || isRecent()) return;
+    if (!known || known.stored) return;
     const { id, cache } = known;
     try {
       if ((await state()).connection?.id !== id) {
         known = undefined;
         return;
       }
-      const newest = read(await secrets.get(name));
-      storedAt = newest?.connection === id ? newest.at : unknown;
-      if (isRecent()) return;
-      const now = clock.now();
-      await secrets.set(name, written(id, cache, now));
-      storedAt = now;
+      await secrets.set(name, written(id, cache));
       if (known?.cache === cache) known.stored = true;
       // Disconnected meanwhile: the deletion must not be undone by this.
       if (!(await state()).connection) await secrets.delete(name);
@@ -100,11 +79,9 @@ export const tokenCache = ({ secrets, state, clock, log }: Needs): TokenCache =>
       const inMemory = known?.id === connection.id ? known : undefined;
       if (inMemory && !inMemory.stored) return inMemory.cache;
       try {
-        const found = await fetched(connection);
-        if (!found) return undefined;
-        known = { id: connection.id, cache: found.cache, stored: true };
-        storedAt = found.at;
-        return found.cache;
+        const cache = await fetched(connection);
+        if (cache !== undefined) known = { id: connection.id, cache, stored: true };
+        return cache;
       } catch (error) {
         if (!inMemory) throw error;
         log.warn('oauth.cache-not-read', { error: error instanceof Error ? error.name : typeof error });
@@ -113,7 +90,6 @@ export const tokenCache = ({ secrets, state, clock, log }: Needs): TokenCache =>
     },
     save: async ({ id }, cache) => {
       if (known?.id === id && known.stored && known.cache === cache) return;
-      if (known?.id !== id) storedAt = unknown;
       known = { id, cache, stored: false };
       await store();
     },
@@ -121,10 +97,8 @@ export const tokenCache = ({ secrets, state, clock, log }: Needs): TokenCache =>
       if (known && !known.stored && clock.now() >= retryAt) await store();
     },
     put: async (id, cache) => {
-      const now = clock.now();
-      const version = await secrets.set(name, written(id, cache, now));
+      const version = await secrets.set(name, written(id, cache));
       known = { id, cache, stored: true };
-      storedAt = now;
       return version;
     },
     forget: async () => {
@@ -134,8 +108,7 @@ export const tokenCache = ({ secrets, state, clock, log }: Needs): TokenCache =>
   };
 };
 
-const written = (connection: string, cache: string, at: number): string =>
-  JSON.stringify({ v: 1, connection, cache, at } satisfies Stored);
+const written = (connection: string, cache: string): string => JSON.stringify({ v: 1, connection, cache });
 
-const read = (secret: { value: string } | undefined): Stored | undefined =>
+const read = (secret: { value: string } | undefined): z.output<typeof document> | undefined =>
   secret && document.parse(JSON.parse(secret.value));

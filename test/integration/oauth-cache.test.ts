@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { days, hours, minutes } from '../../lib/clock.ts';
+import { minutes } from '../../lib/clock.ts';
 import { tokenCache } from '../../lib/oauth/cache.ts';
 import type { Connection, ConnectionState } from '../../lib/oauth/state.ts';
 import { memoryLog } from '../helpers/log.ts';
@@ -34,9 +34,8 @@ const hosts = async () => {
 };
 
 test('a host that renewed the former connection does not store over the new one', async () => {
-  const { one, other, connect, pass } = await hosts();
+  const { one, other, connect } = await hosts();
   const former = await connect(one, 'a');
-  pass(days(1));
   const present = await connect(one, 'b');
   await other.save(former, cacheOf('late'));
   expect(await other.load(present)).toBe(cacheOf('first of b'));
@@ -50,9 +49,8 @@ test('even where it did, between the look and the write, the new connection is f
 });
 
 test('a renewal that ends after the disconnection leaves nothing in the vault', async () => {
-  const { one, other, connect, disconnect, secrets, pass } = await hosts();
+  const { one, other, connect, disconnect, secrets } = await hosts();
   const connection = await connect(one, 'a');
-  pass(days(1));
   disconnect();
   await one.forget();
   await other.save(connection, cacheOf('late'));
@@ -60,35 +58,16 @@ test('a renewal that ends after the disconnection leaves nothing in the vault', 
 });
 
 test('a cache that did not change is not written again', async () => {
-  const { one, connect, vault, pass } = await hosts();
+  const { one, connect, vault } = await hosts();
   const connection = await connect(one, 'a');
-  pass(days(1));
   const writes = vault.requests.set;
   await one.save(connection, cacheOf('first of a'));
   expect(vault.requests.set).toBe(writes);
 });
 
-test('hourly renewals of several hosts make about one version a day, and each host goes on with its own newest', async () => {
-  const { one, other, connect, vault, pass, host } = await hosts();
-  const connection = await connect(one, 'a');
-  const writes = vault.requests.set;
-  for (let hour = 1; hour <= 72; hour++) {
-    pass(hours(1));
-    for (const [name, cache] of Object.entries({ one, other })) {
-      await cache.load(connection);
-      await cache.save(connection, cacheOf(`${name} at ${hour}`));
-      await cache.retry();
-      expect(await cache.load(connection)).toBe(cacheOf(`${name} at ${hour}`));
-    }
-  }
-  expect(vault.requests.set - writes).toBe(3);
-  expect(await host().load(connection), 'what a new host finds is less than a day old').toBe(cacheOf('one at 60'));
-});
-
 test('what the vault does not take is tried again, once a minute at most', async () => {
   const { one, connect, vault, pass, host } = await hosts();
   const connection = await connect(one, 'a');
-  pass(days(1));
   vault.faults.set([{ op: 'set', status: 403 }]);
   await one.save(connection, cacheOf('second'));
   const writes = vault.requests.set;
