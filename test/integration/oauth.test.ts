@@ -141,6 +141,17 @@ test('a relay that refuses every token makes no loop at Entra', async () => {
   expect(stack.refreshes()).toBe(1);
 });
 
+test('a day of mail by the application grant stores nothing in the vault', async () => {
+  const stack = await oauthStack();
+  await stack.save(stack.draft({ oauth: { grant: 'application' } }));
+  const { set: before } = stack.vault.requests;
+  for (let hour = 0; hour < 24; hour++) {
+    stack.clock.pass(hours(1));
+    expect(await stack.first.send()).toMatchObject({ class: 'accepted' });
+  }
+  expect(stack.vault.requests.set).toBe(before);
+});
+
 test('a failing vault does not lose the rotated refresh token: it is stored later', async () => {
   const stack = await oauthStack();
   const { clock, first, vault, entra } = stack;
