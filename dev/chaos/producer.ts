@@ -12,7 +12,7 @@ export interface HandedIn {
 }
 
 interface Answer {
-  deliveries?: { state: State; to: { address: string } | string }[];
+  deliveries?: { state: State; to: { address: string } }[];
 }
 
 /**
@@ -76,5 +76,5 @@ const atOnce = 40;
 
 const toldOf = ({ state, to }: NonNullable<Answer['deliveries']>[number]) => ({
   state,
-  to: typeof to === 'string' ? to : to.address,
+  to: to.address,
 });

@@ -5,8 +5,9 @@ import { importEntries } from '../../lib/do-not-email/import.ts';
 import { importProgress, importState, readImport } from '../../lib/do-not-email/import-progress.ts';
 import { PosternError } from '../../lib/errors.ts';
 import { continuation, continuationOf } from '../../lib/http/paging.ts';
+import { actorOf } from '../../lib/http/principal.ts';
 import { type AnyRoute, route } from '../../lib/http/route.ts';
-import { actorOf, type DoNotEmailNeeds } from './do-not-email.ts';
+import type { DoNotEmailNeeds } from './do-not-email.ts';
 
 const importId = z.string().regex(/^[A-Za-z0-9-]{1,64}$/);
 

@@ -15,7 +15,8 @@ import {
 } from '../../lib/do-not-email/entry.ts';
 import type { Added, DoNotEmailList } from '../../lib/do-not-email/list.ts';
 import { continuation, continuationOf, pageLimit } from '../../lib/http/paging.ts';
-import { type AnyRoute, type Call, route } from '../../lib/http/route.ts';
+import { actorOf } from '../../lib/http/principal.ts';
+import { type AnyRoute, route } from '../../lib/http/route.ts';
 import { singleLine } from '../../lib/message/text.ts';
 import type { SettingsRoom } from '../../lib/settings/room.ts';
 
@@ -197,9 +198,3 @@ interface Actor {
   id: string;
   name: string;
 }
-
-/** Who did it, for the entry and the audit. Closed routes always have a principal. */
-export const actorOf = (principal: Call['principal']): Actor => {
-  if (!principal) throw new Error('a closed route was called without a principal');
-  return { id: principal.id, name: principal.name };
-};

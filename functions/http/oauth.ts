@@ -1,8 +1,9 @@
 import { z } from 'zod';
 import { iso } from '../../lib/clock.ts';
+import { actorOf } from '../../lib/http/principal.ts';
 import { remedySchema } from '../../lib/http/remedy.ts';
-import { type AnyRoute, type Principal, type Reply, route } from '../../lib/http/route.ts';
-import type { Connected, Person } from '../../lib/oauth/connect.ts';
+import { type AnyRoute, type Reply, route } from '../../lib/http/route.ts';
+import type { Connected } from '../../lib/oauth/connect.ts';
 import type { OAuthRoom } from '../../lib/oauth/room.ts';
 import { tokenView } from '../../lib/oauth/view.ts';
 import { remedyOf } from '../../lib/relay/remedies.ts';
@@ -49,7 +50,7 @@ export const oauthRoutes = (oauth: OAuthRoom): AnyRoute[] => [
       503: { description: 'Entra or Key Vault does not answer.' },
     },
     handle: async ({ principal }) => {
-      const begun = await oauth.start(personOf(principal));
+      const begun = await oauth.start(actorOf(principal));
       const delegated = begun.grant === 'delegated' ? begun : undefined;
       const body = {
         authorizationUrl: delegated?.authorizationUrl ?? null,
@@ -77,7 +78,7 @@ export const oauthRoutes = (oauth: OAuthRoom): AnyRoute[] => [
     answers: { 200: { description: 'Done, or there was none.', schema: disconnected } },
     handle: async ({ principal }) => ({
       status: 200,
-      body: { token: await oauth.disconnect(personOf(principal)), toRevoke },
+      body: { token: await oauth.disconnect(actorOf(principal)), toRevoke },
     }),
   }),
   route({
@@ -98,7 +99,7 @@ export const oauthRoutes = (oauth: OAuthRoom): AnyRoute[] => [
     },
     handle: async ({ query, principal, headers }) => {
       const { state, code, error, error_description } = query;
-      return shown(await oauth.callback({ state, code, error, error_description }, personOf(principal)), headers);
+      return shown(await oauth.callback({ state, code, error, error_description }, actorOf(principal)), headers);
     },
   }),
 ];
@@ -107,11 +108,6 @@ const toRevoke = [
   'Microsoft Entra admin center > Enterprise applications > the application > Permissions: review and revoke.',
   'Microsoft Entra admin center > Users > the account > Revoke sessions ends every refresh token of the account.',
 ];
-
-const personOf = (principal: Principal | undefined): Person => ({
-  id: principal?.id ?? 'unknown',
-  name: principal?.name ?? 'unknown',
-});
 
 type Shown = z.output<typeof connected>;
 

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { AuditAction, AuditLog } from '../../lib/audit/audit.ts';
 import { iso } from '../../lib/clock.ts';
+import { actorOf } from '../../lib/http/principal.ts';
 import { remedySchema } from '../../lib/http/remedy.ts';
 import { type AnyRoute, type Principal, type Reply, route } from '../../lib/http/route.ts';
 import type { RollingLimit } from '../../lib/limit/limit.ts';
@@ -9,7 +10,7 @@ import type { OAuthRoom } from '../../lib/oauth/room.ts';
 import type { Breaker } from '../../lib/relay/breaker.ts';
 import type { PauseSwitch } from '../../lib/relay/pause.ts';
 import { remedyOf } from '../../lib/relay/remedies.ts';
-import { type Actor, type Pause, pauseScopes, type RelayState, type SharedRelayState } from '../../lib/relay/state.ts';
+import { type Pause, pauseScopes, type RelayState, type SharedRelayState } from '../../lib/relay/state.ts';
 
 const time = z.iso.datetime();
 const waitingCounts = z.record(z.string(), z.number());
@@ -151,9 +152,4 @@ const pauseViewOf = ({ scope, reason, actor, since }: Pause): z.output<typeof pa
   reason,
   by: actor.name,
   since: iso(since),
-});
-
-const actorOf = (principal: Principal | undefined): Actor => ({
-  id: principal?.id ?? 'unknown',
-  name: principal?.name ?? 'unknown',
 });

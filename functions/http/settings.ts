@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { continuation, continuationOf, pageLimit } from '../../lib/http/paging.ts';
-import { isMasterAdmin } from '../../lib/http/principal.ts';
-import { type AnyRoute, type Principal, type Reply, route } from '../../lib/http/route.ts';
+import { actorOf, isMasterAdmin } from '../../lib/http/principal.ts';
+import { type AnyRoute, type Reply, route } from '../../lib/http/route.ts';
 import type { OAuthRoom } from '../../lib/oauth/room.ts';
 import { describeSettings, fieldSchema } from '../../lib/settings/describe.ts';
 import { changeSchema } from '../../lib/settings/difference.ts';
@@ -125,9 +125,4 @@ const replyOf = ({ settings, etag, verified }: ReadSettings, more: object): Repl
   status: 200,
   headers: { etag },
   body: { ...settings, verified, ...more },
-});
-
-const actorOf = (principal: Principal | undefined): { id: string; name: string } => ({
-  id: principal?.id ?? '',
-  name: principal?.name ?? '',
 });

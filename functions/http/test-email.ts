@@ -10,7 +10,7 @@ import { emailAddress } from '../../lib/message/address.ts';
 import type { Mail } from '../../lib/message/contract.ts';
 import { type RemedyKey, remedies } from '../../lib/relay/remedies.ts';
 import type { SettingsRoom } from '../../lib/settings/room.ts';
-import { delivery } from './delivery-schema.ts';
+import { delivery, deliveryView } from './delivery-schema.ts';
 
 interface Needs {
   acceptance: Acceptance;
@@ -72,7 +72,13 @@ export const testEmailRoutes = (needs: Needs): AnyRoute[] => [
       return {
         status: 200,
         headers: location,
-        body: { sent, id: messageId, delivery: done, ...(phase && { phase }), ...(key && { remedy: remedies[key] }) },
+        body: {
+          sent,
+          id: messageId,
+          delivery: deliveryView(done),
+          ...(phase && { phase }),
+          ...(key && { remedy: remedies[key] }),
+        },
       };
     },
   }),
