@@ -8,7 +8,8 @@ import { trustedCertificates } from '../helpers/relay.ts';
 let mail: MailStack;
 
 beforeAll(async () => {
-  mail = await startMail(await trustedCertificates());
+  const { cert, key } = await trustedCertificates();
+  mail = await startMail({ cert, key });
 });
 afterAll(() => Promise.all([mail.close(), closeBrowser()]));
 

@@ -6,11 +6,12 @@ import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { type MailStack, startMail } from '../../dev/mail.ts';
 import { trustedCertificates } from '../helpers/relay.ts';
 
-let files: Awaited<ReturnType<typeof trustedCertificates>>;
+let files: { cert: string; key: string };
 let mail: MailStack;
 
 beforeAll(async () => {
-  files = await trustedCertificates();
+  const { cert, key } = await trustedCertificates();
+  files = { cert, key };
 });
 beforeEach(async () => {
   mail = await startMail(files);
