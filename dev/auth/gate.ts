@@ -40,7 +40,8 @@ export const startGate = async ({ port, hosts, tokens, sessionKey, wait }: GateO
       return;
     }
     const signedIn = bearer ? tokens[bearer] : openSession(request.headers.cookie, sessionKey);
-    if (path === '/.auth' || path.startsWith('/.auth/')) return authPages(request, response, { sessionKey, signedIn });
+    if (path === '/' || path === '/.auth' || path.startsWith('/.auth/'))
+      return authPages(request, response, { sessionKey, signedIn });
     // The host's own addresses need the master key in the cloud; here they are not reached from outside at all.
     if (/^\/(admin|runtime)(\/|$)/.test(path)) {
       response.writeHead(401).end();

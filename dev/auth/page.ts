@@ -16,13 +16,12 @@ const choices = Object.entries(people)
   })
   .join('\n');
 
-/** The sign-in page: plain HTML, works without script. */
-export const signInPage = (signedIn: Person | undefined, next: string): string => `<!doctype html>
+const page = (title: string, main: string): string => `<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Sign in – Postern, local</title>
+<title>${title} – Postern, local</title>
 <link rel="icon" href="data:,">
 <style>
   :root { color-scheme: light dark; font: 1rem/1.5 system-ui, sans-serif; }
@@ -36,9 +35,41 @@ export const signInPage = (signedIn: Person | undefined, next: string): string =
 </head>
 <body>
 <main>
-<h1>Sign in</h1>
-<p>This stands in for Microsoft Entra on your own machine. Nobody is asked for a password.</p>
-<p role="status">${signedIn ? `You are ${escapeHtml(signedIn.email ?? signedIn.name)} (${escapeHtml(signedIn.roles.join(', ') || 'no role')}).` : 'You are signed out.'}</p>
+<h1>${title}</h1>
+${main}
+</main>
+</body>
+</html>
+`;
+
+const status = (signedIn: Person | undefined): string => {
+  const roles = signedIn?.roles.join(', ') || 'no role';
+  const who = signedIn ? `You are ${signedIn.email ?? signedIn.name} (${roles}).` : 'You are signed out.';
+  return `<p role="status">${escapeHtml(who)}</p>`;
+};
+
+const places = {
+  '/.auth/login': 'sign in, or as somebody else',
+  '/api/messages': 'what became of mails',
+  '/api/settings': 'the settings',
+  '/api/relay': 'whether mail goes',
+  '/api/usage': 'the limit of 24 hours',
+  '/api/do-not-email': 'the Do Not Email list',
+  '/api/openapi.json': 'the API in full',
+};
+
+/** What stands at `/` of the local stack: where to go from here. */
+export const startPage = (signedIn: Person | undefined): string => {
+  const links = Object.entries(places).map(([path, what]) => `<li><a href="${path}">${path}</a>: ${what}</li>`);
+  return page('Where to go', `${status(signedIn)}\n<ul>\n${links.join('\n')}\n</ul>`);
+};
+
+/** The sign-in page: plain HTML, works without script. */
+export const signInPage = (signedIn: Person | undefined, next: string): string =>
+  page(
+    'Sign in',
+    `<p>This stands in for Microsoft Entra on your own machine. Nobody is asked for a password.</p>
+${status(signedIn)}
 <form method="post" action="/.auth/login">
 <input type="hidden" name="next" value="${escapeHtml(next)}">
 ${choices}
@@ -59,8 +90,5 @@ ${choices}
 </select></label>
 <button>Sign in with this name</button>
 </fieldset>
-</form>
-</main>
-</body>
-</html>
-`;
+</form>`,
+  );

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { signInPage } from './page.ts';
+import { signInPage, startPage } from './page.ts';
 import { claimsOf, objectId, type Person, people } from './people.ts';
 import { cookieName, sealSession } from './session.ts';
 
@@ -10,7 +10,7 @@ interface Deps {
   signedIn: Person | undefined;
 }
 
-/** Answers everything under `/.auth/`, as the platform does before the app sees a request. */
+/** Answers `/` and everything under `/.auth/`, as the platform does before the app sees a request. */
 export const authPages = async (
   request: IncomingMessage,
   response: ServerResponse,
@@ -21,6 +21,7 @@ export const authPages = async (
   const goTo = (path: string, cookie: string) =>
     response.writeHead(303, { location: path, 'set-cookie': cookie, 'cache-control': 'no-store' }).end();
   const routes: Record<string, () => unknown> = {
+    'GET ': () => html(response, startPage(signedIn)),
     'GET /.auth/login': () => html(response, signInPage(signedIn, next)),
     'GET /.auth/login/aad': () => html(response, signInPage(signedIn, next)),
     'POST /.auth/login': async () => {
@@ -50,7 +51,7 @@ const noCookie = `${cookieName}=; ${cookieTraits}; Max-Age=0`;
  * Where to go after signing in: a path of this site only, so that a link cannot send a signed-in admin elsewhere.
  * A backslash or control character is read as a slash or dropped by browsers, hence the parse.
  */
-export const localPath = (path: string | null, otherwise = '/portal/'): string => {
+export const localPath = (path: string | null, otherwise = '/'): string => {
   if (!path?.startsWith('/')) return otherwise;
   const base = 'http://here.invalid';
   if (!URL.canParse(path, base)) return otherwise;

@@ -102,6 +102,20 @@ export const authorizePage = (request: AuthorizeRequest, directory: Directory, q
   );
 };
 
+/** What stands at `/`: what an app registration's page in the portal would tell, and who may sign in. */
+export const directoryPage = ({ tenantId, accounts, registrations }: Directory): string => {
+  const lines = [
+    `Tenant: <code>${escaped(tenantId)}</code>`,
+    ...registrations.flatMap((it) => [
+      `Application: <code>${escaped(it.clientId)}</code>`,
+      ...it.secrets.map(({ value }) => `Its client secret: <code>${escaped(value)}</code>`),
+      ...it.redirectUris.map((uri) => `Its redirect URI: <code>${escaped(uri)}</code>`),
+    ]),
+    ...accounts.map(({ name, username }) => `Account: ${escaped(name)} (${escaped(username)})`),
+  ];
+  return page('The fake Entra', `<ul>${lines.map((line) => `<li>${line}</li>`).join('\n')}</ul>`);
+};
+
 export const refusalPage = (refusal: EntraRefusal): string =>
   page('Sorry, but we’re having trouble signing you in', `<p>${escaped(refusal.message)}</p>`);
 

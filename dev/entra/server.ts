@@ -4,7 +4,16 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
-import { authorizePage, backTo, type Code, decide, readAuthorize, refusalFor, refusalPage } from './authorize.ts';
+import {
+  authorizePage,
+  backTo,
+  type Code,
+  decide,
+  directoryPage,
+  readAuthorize,
+  refusalFor,
+  refusalPage,
+} from './authorize.ts';
 import { type Directory, findAccount, localDirectory } from './directory.ts';
 import { EntraRefusal, errorBody, statusOf } from './errors.ts';
 import { exchangeDoor, type Switch } from './exchange.ts';
@@ -134,6 +143,7 @@ export const startEntra = async (options: EntraOptions): Promise<Entra> => {
 
   const respond = async (call: Call): Promise<Answer> => {
     const { pathname } = call.url;
+    if (pathname === '/') return { status: 200, html: directoryPage(directory) };
     if (pathname.startsWith('/api/')) return manage(call);
     const [, tenant = '', rest = ''] = /^\/([^/]+)\/(.*)$/.exec(pathname) ?? [];
     const inTenant = [directory.tenantId, ...directory.domains].includes(tenant.toLowerCase());

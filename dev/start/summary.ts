@@ -9,7 +9,7 @@ export const summary = (stack: Stack): string => {
   const at = (port: number, path = '') => `http://localhost:${port}${path}`;
   const { tenantId, registrations } = localDirectory([]);
   const rows: [string, string][] = [
-    ['Portal and API', at(ports.portal)],
+    ['Start page and API', at(ports.portal)],
     ['Sign in', `${at(ports.portal, '/.auth/login')}  as master admin, admin or service`],
     ['  or with a token', `Authorization: Bearer $MASTER_ADMIN_TOKEN, $ADMIN_TOKEN, $SERVICE_TOKEN of the env file`],
     ...(outsideMail
@@ -25,10 +25,10 @@ export const summary = (stack: Stack): string => {
     outsideStorage
       ? ['Storage', /AccountName=([^;]+)/.exec(outsideStorage)?.[1] ?? 'yours']
       : ['Azurite', `blob ${ports.blob}, queue ${ports.queue}, table ${ports.table}`],
-    ['Key Vault stand-in', `https://localhost:${ports.vault}`],
+    ['Key Vault stand-in', `https://localhost:${ports.vault}  for the app alone`],
     ['Fake Entra', `https://localhost:${ports.entra}  tenant ${tenantId}`],
     ['  application', `${registrations[0]?.clientId}  secret ${registrations[0]?.secrets[0]?.value}`],
-    ['Functions hosts', stack.hosts.map((name) => at(ports[name])).join('  ')],
+    ['Functions hosts', stack.hosts.map((name) => at(ports[name], '/api/health')).join('  ')],
     ['For other programs', `set -a; . ${relative(process.cwd(), stack.folder)}/env`],
   ];
   const width = Math.max(...rows.map(([name]) => name.length));

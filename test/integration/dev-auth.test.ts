@@ -106,7 +106,7 @@ test.each([
 ])('after signing in, "%s" leads nowhere but to this site', async (next) => {
   const { url } = await gateBefore([]);
   const { response } = await signIn(url, { who: 'admin', next });
-  expect(response.headers.get('location')).toBe('/portal/');
+  expect(response.headers.get('location')).toBe('/');
 });
 
 test('another site’s page cannot sign anybody in', async () => {

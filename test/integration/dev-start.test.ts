@@ -1,5 +1,7 @@
 import { once } from 'node:events';
 import { readFile, writeFile } from 'node:fs/promises';
+import { get as httpGet } from 'node:http';
+import { get as httpsGet } from 'node:https';
 import { createServer } from 'node:net';
 import { delimiter, join } from 'node:path';
 import { QueueServiceClient } from '@azure/storage-queue';
@@ -96,6 +98,22 @@ describe('the life of a stack', () => {
     expect((await fetch(`${env.INBOX_URL}/api/messages`)).status).toBe(200);
     expect((await fetch(env.SMTP_FAULTS_URL as string)).status).toBe(200);
   }, 30_000);
+
+  test('each address of the printed table leads somewhere', async () => {
+    const ca = await readFile(stack.env.NODE_EXTRA_CA_CERTS as string, 'utf8');
+    const addresses = stack.output().match(/https?:\/\/localhost:\S+/g) ?? [];
+    expect(addresses).toHaveLength(7);
+    const statusOf = async (address: string) => {
+      const request = address.startsWith('https') ? httpsGet(address, { ca }) : httpGet(address);
+      const [answer] = await once(request, 'response');
+      answer.resume();
+      return answer.statusCode;
+    };
+    const statuses = await Promise.all(addresses.map(async (it) => [it, await statusOf(it)]));
+    const vault = stack.env.KEY_VAULT_URI;
+    // The vault asks for the app's own token.
+    expect(statuses).toEqual(addresses.map((it) => [it, it === vault ? 401 : 200]));
+  });
 
   test('a second start on the same ports or the same folder is refused in words', async () => {
     const { start } = await stack.pids();
