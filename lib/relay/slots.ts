@@ -7,8 +7,9 @@ export type Release = () => void;
 export interface Slots {
   /**
    * Waits for one of the process's connections to the relay. Priority mail goes before ordinary mail that has waited
-   * longer; within a class the order is that of asking. While a priority mail has a slot no ordinary one gets another,
-   * for a second at the most: what they would do at the same time, storage requests above all, would slow it down.
+   * longer; within a class the order is that of asking. While a priority mail has a slot no ordinary one gets another:
+   * what it would do at the same time, storage requests above all, would slow that down. After a second of this ordinary
+   * mail has a second of its own, however much priority mail there is.
    * @param limit how many may be taken at once; the newest word counts for all who wait, so a raised or lowered
    * setting takes effect with the next call
    * @throws the signal's reason where it fires before a slot is free
@@ -16,19 +17,21 @@ export interface Slots {
   take(kindClass: KindClass, limit: number, signal?: AbortSignal): Promise<Release>;
 }
 
-/** So long ordinary mail holds back for a priority mail on its way. A relay that hangs on one must not stop them all. */
-const courtesy = seconds(1);
+/** So long ordinary mail holds back for priority mail on its way, and so long it does not after that. */
+const turn = seconds(1);
 
 /** Connections per process as a waiting list. Pure bookkeeping: what a slot stands for is the caller's matter. */
 export const slots = (): Slots => {
   const waiting: Record<KindClass, Set<() => void>> = { priority: new Set(), ordinary: new Set() };
-  /** The priority mails for which ordinary ones hold back just now. */
-  const preferred = new Set<NodeJS.Timeout>();
+  /** Priority mails on their way, and whose turn it is while there are any. */
+  let onTheirWay = 0;
+  let turnOf: 'nobody' | 'priority' | 'all' = 'nobody';
+  let turnEnds: NodeJS.Timeout | undefined;
   let taken = 0;
   let limit = 1;
 
   const next = (): (() => void) | undefined => {
-    for (const line of preferred.size > 0 ? [waiting.priority] : [waiting.priority, waiting.ordinary]) {
+    for (const line of turnOf === 'priority' ? [waiting.priority] : [waiting.priority, waiting.ordinary]) {
       for (const grant of line) {
         line.delete(grant);
         return grant;
@@ -46,28 +49,34 @@ export const slots = (): Slots => {
     }
   };
 
-  /** @returns what ends it */
-  const prefer = (): (() => void) => {
-    const end = () => {
-      clearTimeout(timer);
-      preferred.delete(timer);
-    };
-    const timer = setTimeout(() => {
-      end();
-      fill();
-    }, courtesy);
-    preferred.add(timer);
-    return end;
+  const nextTurn = () => {
+    turnOf = turnOf === 'priority' ? 'all' : 'nobody';
+    turnEnds = turnOf === 'all' ? setTimeout(nextTurn, turn) : undefined;
+    fill();
+  };
+
+  const begun = () => {
+    onTheirWay += 1;
+    if (turnOf !== 'nobody') return;
+    turnOf = 'priority';
+    turnEnds = setTimeout(nextTurn, turn);
+  };
+
+  const ended = () => {
+    onTheirWay -= 1;
+    if (onTheirWay > 0 || turnOf !== 'priority') return;
+    turnOf = 'nobody';
+    clearTimeout(turnEnds);
   };
 
   const releaseOnce = (kindClass: KindClass): Release => {
     let held = true;
-    const endCourtesy = kindClass === 'priority' ? prefer() : undefined;
+    if (kindClass === 'priority') begun();
     return () => {
       if (!held) return;
       held = false;
       taken -= 1;
-      endCourtesy?.();
+      if (kindClass === 'priority') ended();
       fill();
     };
   };

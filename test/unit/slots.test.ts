@@ -105,11 +105,16 @@ test('while a priority mail is on its way ordinary mail begins nothing new, unti
   expect(given).toEqual(['code', 'share']);
 });
 
-test('a priority mail on which the relay hangs holds ordinary mail back for a second and no longer', async () => {
+/** The clock of the turns stands still but for what the test lets pass. */
+const manualTurns = () => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
   onTestFinished(() => {
     vi.useRealTimers();
   });
+};
+
+test('a priority mail on which the relay hangs holds ordinary mail back for a second and no longer', async () => {
+  manualTurns();
   const line = slots();
   const hanging = await line.take('priority', 2);
   const given: string[] = [];
@@ -121,5 +126,31 @@ test('a priority mail on which the relay hangs holds ordinary mail back for a se
   await settle();
   expect(given).toEqual(['share']);
   hanging();
+  vi.advanceTimersByTime(1000);
   expect(vi.getTimerCount()).toBe(0);
+});
+
+test('under priority mail without end ordinary mail has every other second', async () => {
+  manualTurns();
+  const line = slots();
+  const shares: number[] = [];
+  let moment = 0;
+  const mailShares = async () => {
+    for (;;) {
+      const release = await line.take('ordinary', 3);
+      shares.push(moment);
+      setTimeout(release, 100);
+    }
+  };
+  void mailShares();
+  // Each takes 300 ms and one begins every 250, so that there is always one on its way.
+  for (; moment < 8000; moment += 50) {
+    if (moment % 250 === 0) void line.take('priority', 3).then((release) => setTimeout(release, 300));
+    await settle();
+    vi.advanceTimersByTime(50);
+    await settle();
+  }
+  const bySecond = Array.from({ length: 8 }, (_, n) => shares.filter((at) => Math.floor(at / 1000) === n).length);
+  expect(bySecond.filter((count) => count >= 5).length).toBeGreaterThanOrEqual(3);
+  expect(bySecond.filter((count) => count <= 2).length).toBeGreaterThanOrEqual(3);
 });
