@@ -51,7 +51,7 @@ const noCookie = `${cookieName}=; ${cookieTraits}; Max-Age=0`;
  * Where to go after signing in: a path of this site only, so that a link cannot send a signed-in admin elsewhere.
  * A backslash or control character is read as a slash or dropped by browsers, hence the parse.
  */
-export const localPath = (path: string | null, otherwise = '/'): string => {
+const localPath = (path: string | null, otherwise = '/'): string => {
   if (!path?.startsWith('/')) return otherwise;
   const base = 'http://here.invalid';
   if (!URL.canParse(path, base)) return otherwise;

@@ -42,8 +42,6 @@ export interface SecretInput {
   attributes?: { enabled?: boolean };
 }
 
-export type SecretShelf = ReturnType<typeof secretShelf>;
-
 /**
  * The secrets of the stand-in with the rules of Key Vault's soft delete
  * (learn.microsoft.com/azure/key-vault/general/soft-delete-overview).

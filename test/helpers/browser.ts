@@ -6,7 +6,7 @@ import { onTestFinished } from 'vitest';
 const names = ['chromium', 'chromium-browser', 'google-chrome'];
 
 /** Chromium of the system; CHROMIUM_PATH names another one. */
-export const browserPath: string | undefined =
+const browserPath: string | undefined =
   process.env.CHROMIUM_PATH ??
   (process.env.PATH ?? '')
     .split(delimiter)

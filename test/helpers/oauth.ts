@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto';
-import type { HttpResponseInit } from '@azure/functions';
 import { onTestFinished } from 'vitest';
 import { ensureCertificates } from '../../dev/certificates.ts';
 import { localDirectory } from '../../dev/entra/directory.ts';
@@ -151,4 +150,3 @@ export const oauthStack = async () => {
 };
 
 export type OAuthStack = Awaited<ReturnType<typeof oauthStack>>;
-export type Answered = HttpResponseInit & { json: unknown };
