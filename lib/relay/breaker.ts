@@ -153,13 +153,21 @@ export const breaker = ({
     // Old news without an operation: the row has moved on already, and generations only grow.
     if (seen && seen.generation > pass.generation) return;
     // Mails that waited for the same login or token tell of one and the same failure.
-    if (fault.failure && counted.has(fault.failure)) return;
-    if (fault.failure) counted.add(fault.failure);
-    const { result: opens } = await state.change((before): Change<RelayState, boolean> => {
-      if (!isNews(before, pass)) return { result: false };
-      const opens = says(fault) === 'opens' || before.faults + 1 >= faultsToOpen;
-      return { value: opens ? opened(before, fault) : { ...before, faults: before.faults + 1 }, result: opens };
-    });
+    const { failure } = fault;
+    if (failure && counted.has(failure)) return;
+    if (failure) counted.add(failure);
+    let wrote = false;
+    let opens = false;
+    try {
+      ({ wrote, result: opens } = await state.change((before): Change<RelayState, boolean> => {
+        if (!isNews(before, pass)) return { result: false };
+        const opens = says(fault) === 'opens' || before.faults + 1 >= faultsToOpen;
+        return { value: opens ? opened(before, fault) : { ...before, faults: before.faults + 1 }, result: opens };
+      }));
+    } finally {
+      // Untold, or told too late: the next mail that it stops has to tell of it.
+      if (failure && !wrote) counted.delete(failure);
+    }
     if (!opens) return;
     const { class: cause, phase, code, enhanced, reply, remedy } = fault;
     log.alert(alerts.relayOpened, { cause, phase, code, enhanced, reply, remedy });

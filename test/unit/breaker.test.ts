@@ -6,7 +6,7 @@ import type { Fault } from '../../lib/relay/outcome.ts';
 import { pauseSwitch } from '../../lib/relay/pause.ts';
 import { newRelayState, type RelayState, sharedRelayState, stateKept } from '../../lib/relay/state.ts';
 import { memoryLog } from '../helpers/log.ts';
-import { memoryRow } from '../helpers/row.ts';
+import { memoryRow, type WriteFate } from '../helpers/row.ts';
 import { manualTime } from '../helpers/time.ts';
 
 const auth: Fault = {
@@ -33,16 +33,20 @@ const setting = (turns: number[] = [0]) => {
   const time = manualTime();
   const log = memoryLog();
   let turn = 0;
-  const row = memoryRow<RelayState>(async () => {
-    const rounds = turns[turn++ % turns.length] ?? 0;
-    for (let i = 0; i < rounds; i++) await Promise.resolve();
-  });
+  const fates: WriteFate[] = [];
+  const row = memoryRow<RelayState>(
+    async () => {
+      const rounds = turns[turn++ % turns.length] ?? 0;
+      for (let i = 0; i < rounds; i++) await Promise.resolve();
+    },
+    () => fates.shift() ?? 'done',
+  );
   const process = () => {
     const state = sharedRelayState({ row, clock: time });
     return { ...breaker({ state, clock: time, random: () => 0, log }), pause: pauseSwitch({ state, clock: time }) };
   };
   const now = () => row.now() ?? newRelayState;
-  return { time, log, row, process, now, events: () => log.alerts().map(({ event }) => event) };
+  return { time, log, row, fates, process, now, events: () => log.alerts().map(({ event }) => event) };
 };
 
 /** Leave to try a mail; fails the test where there is none. */
@@ -97,6 +101,33 @@ describe('the breaker', () => {
     expect(events()).toEqual([]);
     await room.fault(shared(2), passes[10] as Pass);
     expect(events()).toEqual([opened]);
+  });
+
+  test('law 4: a failure whose report could not be written is told by the next mail that it stops', async () => {
+    const { process, fates, events } = setting();
+    const room = process();
+    const shared = { ...auth, failure: new Error('535') };
+    const [first, ...others] = await Promise.all(Array.from({ length: 5 }, () => passOf(room)));
+    fates.push('refused');
+    await expect(room.fault(shared, first as Pass)).rejects.toThrow('503');
+    for (const pass of others) await room.fault(shared, pass);
+    expect(events()).toEqual([opened]);
+    expect(await room.gate()).toMatchObject({ open: true });
+  });
+
+  test('a failure that outlives an opening opens it again, though it was told of too late for the first', async () => {
+    const { time, process, events } = setting();
+    const [one, other] = [process(), process()];
+    const shared = { ...auth, failure: new Error('535') };
+    const early = await passOf(other);
+    await one.fault(network, await passOf(one));
+    await one.fault(auth, await passOf(one));
+    time.advance(minutes(1));
+    await one.success(await passOf(one));
+    await other.fault(shared, early);
+    expect(events()).toEqual([opened, closed]);
+    await other.fault(shared, await passOf(other));
+    expect(events()).toEqual([opened, closed, opened]);
   });
 
   test.each([
