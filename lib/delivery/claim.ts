@@ -44,10 +44,19 @@ export const claimedFor = (
       leaseUntil: iso(now + leaseOf(submitTimeout)),
       messageIdHeader: mail.messageId,
       from: mail.from,
-      ...marks,
+      ...marksOf(delivery, marks),
       ...(delivery.mayHaveArrived ? { resends: (delivery.resends ?? 0) + 1 } : {}),
     },
   });
+};
+
+/**
+ * Marks are of the hand-over that they let pass: those of an earlier one, which the relay did not take, go. Where it may
+ * have taken that one, they stay, unless this one has its own.
+ */
+const marksOf = (delivery: Delivery, marks: Marks): Marks => {
+  const before = delivery.mayHaveArrived ? delivery : undefined;
+  return { notes: marks.notes ?? before?.notes, override: marks.override ?? before?.override };
 };
 
 /** What goes on the lane in the place of a job that came too early, visible after so many seconds. */

@@ -2,7 +2,7 @@ import { iso } from '../clock.ts';
 import type { Settings } from '../settings/schema.ts';
 import { refusal } from './aftermath.ts';
 import type { Delivery } from './delivery.ts';
-import type { Verdict } from './gates.ts';
+import type { Marks, Verdict } from './gates.ts';
 import type { Work } from './job.ts';
 import type { Parking } from './parking.ts';
 import type { Step, Transitions } from './transition.ts';
@@ -18,6 +18,9 @@ export type Stop = Exclude<Verdict, { pass: true }>;
 
 /** An `uncertain` delivery that a gate has stopped, or whose mail is gone, is not sent again without a person asking. */
 export const forAPerson = { resends: 1 };
+
+/** It ends here and was never taken: whatever let an earlier attempt pass let no mail pass. */
+const letPassByNothing: Marks = { notes: undefined, override: undefined };
 
 /** A gate's verdict becomes the row. @returns `undefined` where somebody else was first */
 export const stopping =
@@ -42,5 +45,5 @@ const stepFor = (delivery: Delivery, verdict: Stop): Step => {
     return { to: 'parked', reason, set: { waitsFor: verdict.park, due } };
   }
   if (delivery.mayHaveArrived) return { to: 'uncertain', reason: refusal(delivery, reason).reason, set: forAPerson };
-  return { to: verdict.stop, reason };
+  return { to: verdict.stop, reason, set: letPassByNothing };
 };

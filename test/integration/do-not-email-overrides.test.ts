@@ -64,6 +64,73 @@ test('a mail that another gate stopped after all was let pass by no override', a
   expect((await it.overrides()).items).toEqual([]);
 });
 
+const later = { at: 'rcpt', reply: '451 4.7.1 later', times: 1 } as const;
+
+test('a mail that the relay put off, and that the list stopped in the end, was let pass by no override', async () => {
+  const it = await whole();
+  await it.save({ doNotEmail: it.ignoring });
+  it.time.advance(6_000);
+  await it.list('ana@example.com');
+  it.smtp.faults.set([later]);
+  await it.put(share('ana@example.com'));
+  expect(await it.deliveryTo('ana@example.com')).toMatchObject({ state: 'deferred', override: 'ignore-for-any' });
+  await it.save();
+  await it.work();
+  expect(it.smtp.accepted).toHaveLength(0);
+  const stopped = await it.deliveryTo('ana@example.com');
+  expect(stopped).toMatchObject({ state: 'suppressed', attempt: 1 });
+  expect(stopped).not.toHaveProperty('override');
+  expect(stopped).not.toHaveProperty('notes');
+  expect(await it.overrides()).toMatchObject({ items: [] });
+  expect(await it.overrides('?to=ana@example.com')).toMatchObject({ items: [] });
+});
+
+test('a mail that the relay put off, and that needed no override when it went, was let pass by none', async () => {
+  const it = await whole();
+  await it.save({ doNotEmail: it.ignoring });
+  it.time.advance(6_000);
+  await it.list('ana@example.com');
+  it.smtp.faults.set([later]);
+  await it.put(share('ana@example.com'));
+  await it.postern.rooms.list.remove('ana@example.com');
+  await it.work();
+  expect(it.smtp.accepted).toHaveLength(1);
+  expect(await it.deliveryTo('ana@example.com')).not.toHaveProperty('override');
+  expect(await it.overrides()).toMatchObject({ items: [] });
+});
+
+test('law 2: a mail that an override let pass stays listed where it may have arrived, though the list stops it now', async () => {
+  const it = await whole();
+  await it.save({ doNotEmail: it.ignoring });
+  it.time.advance(6_000);
+  await it.list('ana@example.com');
+  it.smtp.faults.set([{ at: 'accept', drop: 'after', times: 1 }]);
+  await it.put(share('ana@example.com'));
+  await it.save();
+  await it.work();
+  expect(it.smtp.accepted).toHaveLength(1);
+  const item = { to: 'ana@example.com', state: 'uncertain', override: 'ignore-for-any' };
+  expect(await it.deliveryTo('ana@example.com')).toMatchObject({
+    state: 'uncertain',
+    reason: { code: 'do-not-email' },
+  });
+  expect((await it.overrides()).items).toMatchObject([item]);
+  expect((await it.overrides('?to=ana@example.com')).items).toMatchObject([item]);
+});
+
+test('law 2: a mail that an override let pass and that may have arrived stays listed, though it went again without', async () => {
+  const it = await whole();
+  await it.save({ doNotEmail: it.ignoring });
+  it.time.advance(6_000);
+  await it.list('ana@example.com');
+  it.smtp.faults.set([{ at: 'accept', drop: 'after', times: 1 }]);
+  await it.put(share('ana@example.com'));
+  await it.postern.rooms.list.remove('ana@example.com');
+  await it.work();
+  expect(it.smtp.accepted).toHaveLength(2);
+  expect((await it.overrides()).items).toMatchObject([{ state: 'sent', override: 'ignore-for-any' }]);
+});
+
 test('while the list is ignored for all mail a banner says who ignores it, since when and why', async () => {
   const it = await whole();
   expect(await it.overrides()).toEqual({ items: [] });
