@@ -26,8 +26,8 @@ import {
 } from '../lib/delivery/room-gates.ts';
 import { stoppedMail } from '../lib/delivery/stopped-mail.ts';
 import { deliveryVerbs } from '../lib/delivery/verbs.ts';
+import { ageOutDoNotEmail } from '../lib/do-not-email/age-out.ts';
 import { bounceFeedback } from '../lib/do-not-email/bounces.ts';
-import { ageOutImports } from '../lib/do-not-email/import-progress.ts';
 import { unsubscribeLinks } from '../lib/do-not-email/link.ts';
 import { doNotEmailList } from '../lib/do-not-email/list.ts';
 import { signingKeys } from '../lib/do-not-email/signing-keys.ts';
@@ -88,7 +88,7 @@ export const composePostern = (config: Config, world: World = {}) => {
   const audit = auditLog({ table: azure.table('audit'), clock });
   const room = settingsRoom({ table: azure.table('settings'), secrets, clock, log, audit });
   const list = doNotEmailList({ table: azure.table('donotemail'), clock, wait });
-  const bounces = bounceFeedback({ table: azure.table('donotemail'), list, clock, log });
+  const bounces = bounceFeedback({ table: azure.table('donotemail'), list, audit, clock, log });
   const signing = signingKeys({ secrets, clock, makeKey: () => randomBytes(32) });
   const tokens = unsubscribeTokens({ keys: signing, clock });
   const handOver = config.submitTimeout + minutes(1);
@@ -153,7 +153,7 @@ export const composePostern = (config: Config, world: World = {}) => {
 
   const ageOut = retention({
     ...{ deliveries: azure.table('deliveries'), recipients: azure.table('recipients'), keys: azure.table('keys') },
-    ...{ ledger: book, audit, content, settings, clock, ageOutImports: ageOutImports(azure.table('donotemail')) },
+    ...{ ledger: book, audit, content, settings, clock, ageOutDoNotEmail: ageOutDoNotEmail(azure.table('donotemail')) },
   });
 
   const routes: AnyRoute[] = [

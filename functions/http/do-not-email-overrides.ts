@@ -5,17 +5,15 @@ import { ignoredList, listIgnored } from '../../lib/do-not-email/banner.ts';
 import { overrides } from '../../lib/do-not-email/gate.ts';
 import { continuation, continuationOf, pageLimit } from '../../lib/http/paging.ts';
 import { type AnyRoute, route } from '../../lib/http/route.ts';
-import { emailAddress } from '../../lib/message/address.ts';
 import type { SettingsRoom } from '../../lib/settings/room.ts';
-import { deliverySummary } from './delivery-schema.ts';
+import { nextPage } from '../../lib/storage/page.ts';
+import { deliverySummary, filterFields } from './delivery-schema.ts';
 
 interface Needs {
   ledger: Pick<Ledger, 'byTime' | 'byRecipient'>;
   settings: Pick<SettingsRoom, 'refresh' | 'history'>;
   clock: Clock;
 }
-
-const when = z.iso.datetime({ offset: true }).transform((text) => Date.parse(text));
 
 /** What the two overrides of the settings page do: the banner while all mail passes, and the mails one by one. */
 export const doNotEmailOverrideRoutes = ({ ledger, settings, clock }: Needs): AnyRoute[] => [
@@ -28,11 +26,9 @@ export const doNotEmailOverrideRoutes = ({ ledger, settings, clock }: Needs): An
       'Whether the Do Not Email list is ignored for all mail just now, and the mails that an override let pass, newest first.',
     query: z.object({
       override: z.enum(['any', ...overrides]).default('any'),
-      to: emailAddress.optional(),
-      since: when.optional(),
-      until: when.optional(),
+      ...filterFields,
       limit: pageLimit(200, 50),
-      after: continuation(z.string().max(900)).optional(),
+      after: continuation(nextPage).optional(),
     }),
     answers: {
       200: {

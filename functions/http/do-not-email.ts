@@ -19,6 +19,7 @@ import { actorOf } from '../../lib/http/principal.ts';
 import { type AnyRoute, route } from '../../lib/http/route.ts';
 import { singleLine } from '../../lib/message/text.ts';
 import type { SettingsRoom } from '../../lib/settings/room.ts';
+import { nextPage } from '../../lib/storage/page.ts';
 
 /** A mail that the list stopped, and that an admin may want to send after all. */
 export const stoppedMail = z
@@ -50,7 +51,9 @@ export const doNotEmailRoutes = ({ list, audit, settings, clock, bounces, stoppe
       const detail = { scope: scopeText(planned.scope), reason, note, change };
       begun = await audit.begin({ actor, action: 'do-not-email.add', subject: request.address, detail });
     });
-    await begun?.end(added.change === 'known' ? 'not-done' : 'done');
+    await begun?.end(added.change === 'known' ? 'not-done' : 'done', {
+      ...{ scope: scopeText(added.entry.scope), change: added.change },
+    });
     return added;
   };
 
@@ -167,10 +170,17 @@ export const doNotEmailRoutes = ({ list, audit, settings, clock, bounces, stoppe
       path: 'api/do-not-email/suggestions',
       access: ['Admin'],
       summary: 'Addresses that the relay says do not exist: add them to the list, or dismiss them.',
+      query: z.object({ limit: pageLimit(1000, 100), after: continuation(nextPage).optional() }),
       answers: {
-        200: { description: 'The newest first.', schema: z.object({ suggestions: z.array(suggestion) }) },
+        200: {
+          description: 'By address, and `next` where there may be more: give it as `after`.',
+          schema: z.object({ suggestions: z.array(suggestion), next: z.string().optional() }),
+        },
       },
-      handle: async () => ({ status: 200, body: { suggestions: await bounces.suggestions() } }),
+      handle: async ({ query: { limit, after } }) => {
+        const { items, next } = await bounces.suggestions({ size: limit, after });
+        return { status: 200, body: { suggestions: items, ...(next && { next: continuationOf(next) }) } };
+      },
     }),
     route({
       name: 'dismissDoNotEmailSuggestion',
@@ -180,8 +190,11 @@ export const doNotEmailRoutes = ({ list, audit, settings, clock, bounces, stoppe
       summary: 'Forgets a suggestion. The next refusal makes it again.',
       query: z.object({ address: target }),
       answers: { 204: { description: 'It is gone.' } },
-      handle: async ({ query }) => {
-        await bounces.dismiss(query.address);
+      handle: async ({ query, principal }) => {
+        const actor = actorOf(principal);
+        const begun = await audit.begin({ actor, action: 'do-not-email.dismiss', subject: query.address });
+        const dismissed = await bounces.dismiss(query.address);
+        await begun.end(dismissed ? 'done' : 'not-done');
         return { status: 204 };
       },
     }),

@@ -20,6 +20,7 @@ export const auditActions = [
   'do-not-email.export',
   'do-not-email.unsubscribe',
   'do-not-email.undo',
+  'do-not-email.dismiss',
   'delivery.resend',
   'delivery.cancel',
   'delivery.mark-sent',

@@ -17,8 +17,8 @@ interface Parts {
   keys: TableClient;
   ledger: Pick<Ledger, 'ofMessage' | 'move'>;
   audit: Pick<AuditLog, 'ageOut'>;
-  /** What is kept of imports into the Do Not Email list; as the audit's. */
-  ageOutImports: AuditLog['ageOut'];
+  /** What is kept beside the Do Not Email list; as the audit's. */
+  ageOutDoNotEmail: AuditLog['ageOut'];
   content: Pick<ContentStore, 'remove'>;
   settings: { current(): Promise<Settings> };
   clock: Clock;
@@ -88,7 +88,7 @@ export const retention = (parts: Parts) => {
     }
     await forgetCodes(parts)();
     await audit.ageOut(cutoff, most);
-    await parts.ageOutImports(cutoff, most);
+    await parts.ageOutDoNotEmail(cutoff, most);
     return done;
   };
 };

@@ -177,8 +177,9 @@ const overLimit = ({ until, reason, detail }: Refusal): Verdict => ({
 
 /** Tells the list's room of recipients that the relay refused, unless the relay itself is in trouble. */
 export const feedback =
-  (bounces: Pick<BounceFeedback, 'refused'>, breaker: Pick<Breaker, 'look'>): Hold['settle'] =>
+  (bounces: Pick<BounceFeedback, 'refused' | 'taken'>, breaker: Pick<Breaker, 'look'>): Hold['settle'] =>
   async (outcome, delivery, { doNotEmail: { bounces: mode } }) => {
+    if (outcome.class === 'accepted') bounces.taken();
     if (outcome.class !== 'recipient') return;
     const relayOpen = !(await breaker.look()).open;
     await bounces.refused(delivery.to.address, outcome, { mode, relayOpen });

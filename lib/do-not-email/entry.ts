@@ -98,11 +98,13 @@ export const parseScope = (text: string): { scope: Scope } | { reason: string } 
 
 /**
  * One entry where two meet: the wider scope, the first entry's story. A complaint stays one whatever follows, and an
- * entry that meets a complaint becomes one, since its overrides are narrower.
+ * entry that meets a complaint becomes one, since its overrides are narrower. What a relay's refusal said gives way to
+ * what a person says: the one may be taken back, the other must not be with it.
  */
 export const merged = (known: Entry, more: Entry): Entry => {
   const complaint = more.reason === 'complaint' && known.reason !== 'complaint';
-  const story = complaint || !covers(known.scope, more.scope) ? more : known;
+  const byPerson = known.reason === 'bounced' && more.reason !== 'bounced';
+  const story = complaint || byPerson || !covers(known.scope, more.scope) ? more : known;
   const reason = known.reason === 'complaint' || complaint ? 'complaint' : story.reason;
   return {
     ...story,

@@ -18,10 +18,21 @@ export interface Refusal {
   address: string;
   /** Milliseconds since 1970. */
   at: number;
+  /** Mails that the relay took from the same process since the refusal before this one. */
+  taken: number;
+  /** It put its address on the list, or suggested it. */
+  acted: boolean;
 }
 
-/** So many different addresses refused within the time look like a fault of ours, and nobody is put on the list. */
-export const burst = { addresses: 10, within: minutes(10) } as const;
+/**
+ * A burst: of the `latest` addresses refused `within` the time, `dense` ones came with hardly a mail taken between them.
+ * A plain number would not do, since a platform that sends a million mails a day meets ten bad addresses every ten
+ * minutes; with one in twenty refused, which is a lot, one refusal in seven would be dense.
+ */
+export const burst = { latest: 16, dense: 10, between: 2, within: minutes(10) } as const;
+
+/** Refusals that are kept: what followed from the first ones of a burst is taken back. */
+const kept = 64;
 
 export type BounceVerdict = { act: 'add' | 'suggest' } | { act: 'nothing'; because: string };
 
@@ -44,11 +55,21 @@ const nothing = (because: string): BounceVerdict => ({ act: 'nothing', because }
 const namesTheRecipient = ({ class: kind, phase, suppressible }: Fault): boolean =>
   kind === 'recipient' && phase === 'rcpt' && suppressible === true;
 
+/** @param refusals as `recentRefusals` keeps them */
 export const isBurst = (refusals: readonly Refusal[], now: number): boolean =>
-  new Set(refusals.filter(({ at }) => now - at < burst.within).map(({ address }) => address)).size >= burst.addresses;
+  refusals
+    .filter(({ at }) => now - at < burst.within)
+    .slice(-burst.latest)
+    .filter(({ taken }) => taken <= burst.between).length >= burst.dense;
 
-/** The refusals with one more: each address once, none too old to matter, and no more than it takes to tell a burst. */
-export const recentRefusals = (refusals: readonly Refusal[], refused: Refusal): Refusal[] => {
-  const others = refusals.filter(({ address, at }) => address !== refused.address && refused.at - at < burst.within);
-  return [...others, refused].slice(-2 * burst.addresses);
+/** The refusals with some more: each address once, the newest last, and none too old to matter at `now`. */
+export const recentRefusals = (refusals: readonly Refusal[], more: readonly Refusal[], now: number): Refusal[] => {
+  const byAddress = new Map<string, Refusal>();
+  for (const one of [...refusals, ...more].toSorted((a, b) => a.at - b.at)) {
+    if (now - one.at >= burst.within) continue;
+    const before = byAddress.get(one.address);
+    byAddress.delete(one.address);
+    byAddress.set(one.address, { ...one, acted: one.acted || before?.acted === true });
+  }
+  return [...byAddress.values()].slice(-kept);
 };

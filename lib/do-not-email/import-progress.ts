@@ -1,7 +1,6 @@
-import { odata, type TableClient } from '@azure/data-tables';
+import type { TableClient } from '@azure/data-tables';
 import { z } from 'zod';
 import { type Clock, iso, seconds } from '../clock.ts';
-import { deleteRows } from '../storage/delete-rows.ts';
 import { ifFound } from '../storage/table.ts';
 import { partitions } from './rows.ts';
 
@@ -62,15 +61,6 @@ export const importProgress = async (
 };
 
 const columnsOf = (state: ImportState) => ({ state: JSON.stringify(state), updated: state.updated });
-
-/**
- * Deletes what is kept of imports that ended before `before` (milliseconds), at most so many.
- * @returns how many went
- */
-export const ageOutImports =
-  (table: TableClient) =>
-  (before: number, most: number): Promise<number> =>
-    deleteRows(table, odata`PartitionKey eq ${partitions.imports} and updated lt ${iso(before)}`, most);
 
 export const readImport = async (table: TableClient, id: string): Promise<ImportState | undefined> => {
   const row = await ifFound(table.getEntity<{ state: string }>(partitions.imports, id));

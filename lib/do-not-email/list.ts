@@ -70,26 +70,32 @@ export const doNotEmailList = ({ table, clock, wait = after }: ListParts): DoNot
     if (isDomain(address)) domains.forget();
   };
 
-  /** Reads, decides, writes; again where somebody else wrote in between. */
+  /**
+   * Reads, decides, writes; again where somebody else wrote in between. The client repeats a write whose answer was lost
+   * and may then meet its own: what stands there is what was wanted, and so done.
+   */
   const change = async <T>(
     address: string,
     decide: (row: Row | undefined) => Decision<T>,
     before?: (planned: T) => Promise<void>,
   ): Promise<T> => {
-    let announced = false;
+    let tried: Decision<T> | undefined;
     for (let attempt = 0; attempt < tries; attempt++) {
-      const { result, ...decided } = decide(await read(address));
-      if (!announced && (decided.put || decided.remove)) {
-        await before?.(result);
-        announced = true;
+      const row = await read(address);
+      if (tried && stands(tried, row)) {
+        await commit(address, {});
+        return tried.result;
       }
+      const decided = decide(row);
+      if (!tried && (decided.put || decided.remove)) await before?.(decided.result);
       try {
         await commit(address, decided);
       } catch (error) {
-        if (isConflict(error) || isStale(error) || isMissing(error)) continue;
-        throw error;
+        if (!isConflict(error) && !isStale(error) && !isMissing(error)) throw error;
+        if (decided.put || decided.remove) tried = decided;
+        continue;
       }
-      return result;
+      return decided.result;
     }
     throw new PosternError('unavailable', 'Too many others change this entry of the Do Not Email list. Try again.');
   };
@@ -144,6 +150,17 @@ interface Decision<T> {
   put?: TransactionAction;
   remove?: Row;
 }
+
+/** Whether the row is as the decision wanted it. */
+const stands = ({ put, remove }: Decision<unknown>, row: Row | undefined): boolean => {
+  if (remove) return row === undefined;
+  const [, wanted] = put ?? [];
+  const { time, actor, source, scope, reason } = (wanted ?? {}) as Partial<Columns>;
+  return (
+    row !== undefined &&
+    [row.time, row.actor, row.source, row.scope, row.reason].join() === [time, actor, source, scope, reason].join()
+  );
+};
 
 const additionOf = (asked: Entry, row: Row | undefined): Decision<Added> => {
   if (!row) {

@@ -227,7 +227,7 @@ export const warnings: readonly Rule[] = [
     path: 'doNotEmail.ignoreForAnyReason',
     when: ({ doNotEmail }, { now }) => ignoresForAny(doNotEmail, now) && doNotEmail.ignoreForAnyReason === '',
     sentence: ({ doNotEmail }) =>
-      `everybody on the Do Not Email list is mailed until ${doNotEmail.ignoreForAnyUntil}: say why, since without a reason this ends after a day, and the reason is kept with every mail that it lets pass`,
+      `everybody on the Do Not Email list is mailed until ${doNotEmail.ignoreForAnyUntil || 'a day after the next save'}: say why, since without a reason this ends after a day, and the reason is kept with every mail that it lets pass`,
   },
   {
     id: 'list-ignored-no-more',

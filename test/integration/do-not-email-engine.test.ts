@@ -170,6 +170,5 @@ test('an address that the relay does not know is suggested for the list, but not
 
   it.smtp.faults.set([{ at: 'rcpt', reply: '550 5.1.1 no such user' }]);
   for (let n = 0; n < 20; n++) await it.put(share(`n${n}@example.com`));
-  const { suggestions: all } = (await suggestions()).json as { suggestions: unknown[] };
-  expect(all.length).toBeLessThan(11);
+  expect((await suggestions()).json).toEqual({ suggestions: [] });
 });

@@ -1,4 +1,4 @@
-import type { TableClient } from '@azure/data-tables';
+import { RestError, type TableClient } from '@azure/data-tables';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { domainsKept } from '../../lib/do-not-email/domains.ts';
 import type { Request } from '../../lib/do-not-email/entry.ts';
@@ -34,6 +34,24 @@ const counted = () => {
     },
   });
   return requests;
+};
+
+/** The service does the next write, and its answer gets lost on the way: the client repeats it and meets its own. */
+const loseNextAnswer = () => {
+  let lost = false;
+  table.pipeline.addPolicy(
+    {
+      name: 'lose an answer',
+      sendRequest: async (it, next) => {
+        const answer = await next(it);
+        if (lost || it.method === 'GET') return answer;
+        lost = true;
+        throw new RestError('the connection broke', { code: 'ECONNRESET', request: it });
+      },
+    },
+    { afterPhase: 'Retry' },
+  );
+  return () => lost;
 };
 
 const rowCount = async () => {
@@ -158,6 +176,31 @@ describe('adding', () => {
     expect(await list.get('ana@example.com')).toMatchObject(all);
     expect(await list.search({ limit: 10 })).toMatchObject({ entries: [all] });
     expect(await list.search({ limit: 10, domain: 'example.com' })).toMatchObject({ entries: [all] });
+  });
+
+  test.each([
+    'ana@example.com',
+    '@example.com',
+  ])('is told as done where the answer to its own write got lost: %s', async (address) => {
+    const list = process();
+    const lost = loseNextAnswer();
+    expect(await list.add(request(address))).toMatchObject({ change: 'added' });
+    expect(lost()).toBe(true);
+    expect(await list.get(address)).toBeDefined();
+  });
+
+  test.each([
+    'ana@example.com',
+    '@example.com',
+  ])('is told as undone where the answer to its own removal got lost: %s', async (address) => {
+    const list = process();
+    await list.add(request(address));
+    expect(await process().find('ana@example.com', 'share')).toBeDefined();
+    const lost = loseNextAnswer();
+    expect(await list.remove(address)).toMatchObject({ address });
+    expect(lost()).toBe(true);
+    expect(await list.remove(address)).toBeUndefined();
+    expect(await process().find('ana@example.com', 'share')).toBeUndefined();
   });
 
   test('takes the longest address there is', async () => {

@@ -5,12 +5,12 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import { doNotEmailRoutes, type StoppedMail } from '../../functions/http/do-not-email.ts';
 import { doNotEmailCsvRoutes } from '../../functions/http/do-not-email-csv.ts';
 import { auditLog } from '../../lib/audit/audit.ts';
-import { days, minutes } from '../../lib/clock.ts';
+import { days, minutes, seconds } from '../../lib/clock.ts';
+import { ageOutDoNotEmail } from '../../lib/do-not-email/age-out.ts';
 import { type BounceFeedback, bounceFeedback } from '../../lib/do-not-email/bounces.ts';
 import { csvLine, readCsv } from '../../lib/do-not-email/csv.ts';
 import { burst } from '../../lib/do-not-email/feedback.ts';
 import { importEntries } from '../../lib/do-not-email/import.ts';
-import { ageOutImports } from '../../lib/do-not-email/import-progress.ts';
 import { type DoNotEmailList, doNotEmailList } from '../../lib/do-not-email/list.ts';
 import type { AnyRoute } from '../../lib/http/route.ts';
 import type { Fault } from '../../lib/relay/outcome.ts';
@@ -38,7 +38,7 @@ beforeEach(async () => {
   table = azure.table('donotemail');
   list = doNotEmailList({ table, clock, wait });
   audit = auditLog({ table: azure.table('audit'), clock });
-  bounces = bounceFeedback({ table, list, clock, log: logLines().log });
+  bounces = bounceFeedback({ table, list, audit, clock, log: logLines().log });
   const settings = settingsRoom({ table: azure.table('settings'), secrets, clock, log: logLines().log });
   stopped = {};
   const stoppedBy = async (address: string, since: number) =>
@@ -186,7 +186,7 @@ describe('import', () => {
     await importCsv('address\nana@example.com\n', '?id=old');
     now += days(2);
     await importCsv('address\nana@example.com\n', '?id=new');
-    expect(await ageOutImports(table)(now - days(1), 100)).toBe(1);
+    expect(await ageOutDoNotEmail(table)(now - days(1), 100)).toBe(1);
     expect((await call('readDoNotEmailImport', '/import/old')).status).toBe(404);
     expect((await call('readDoNotEmailImport', '/import/new')).status).toBe(200);
     expect(await list.get('ana@example.com')).toBeDefined();
@@ -339,33 +339,87 @@ describe('what the relay refuses', () => {
     expect((await list.search({ limit: 100 })).entries).toMatchObject([{ address: 'late@example.com' }]);
   });
 
+  const processes = (count: number) =>
+    Array.from({ length: count }, () => bounceFeedback({ table, list, audit, clock, log: logLines().log }));
+  const user = (i: number) => `user${i}@example.com`;
+  const met = (by: BounceFeedback, i: number, mode: 'suggest' | 'add' = 'add') =>
+    by.refused(user(i), unknownUser(user(i)), { mode, relayOpen: true });
+  const entries = async () => (await list.search({ limit: 1000 })).entries;
+
   test('in a burst that falls on many processes is told all the same, and what its first ones did is taken back', async () => {
-    const others = Array.from({ length: burst.addresses }, () =>
-      bounceFeedback({ table, list, clock, log: logLines().log }),
-    );
-    await add({ address: 'user1@example.com', scope: ['share'] });
-    const one = (i: number) => `user${i}@example.com`;
-    for (const [i, other] of others.entries()) {
-      const mode = i === 2 ? 'suggest' : 'add';
-      await other.refused(one(i), unknownUser(one(i)), { mode, relayOpen: true });
-      if (i === 1) expect(await list.get(one(1))).toMatchObject({ scope: 'all', reason: 'bounced' });
+    await add({ address: user(1), scope: ['share'] });
+    for (const [i, one] of processes(burst.dense).entries()) {
+      await met(one, i, i === 2 ? 'suggest' : 'add');
+      if (i === 1) expect(await list.get(user(1))).toMatchObject({ scope: 'all', reason: 'bounced' });
     }
-    expect((await list.search({ limit: 100 })).entries).toMatchObject([
-      { address: 'user1@example.com', scope: ['share'], reason: 'admin' },
-    ]);
+    expect(await entries()).toMatchObject([{ address: user(1), scope: ['share'], reason: 'admin' }]);
     expect(await suggested()).toEqual({ suggestions: [] });
+    expect((await actions()).filter(([action]) => action === 'do-not-email.undo')).toHaveLength(burst.dense - 2);
   });
 
   test('in a burst at one moment by many processes leaves nothing behind', async () => {
-    const others = Array.from({ length: 2 * burst.addresses }, () =>
-      bounceFeedback({ table, list, clock, log: logLines().log }),
-    );
-    await Promise.all(
-      others.map((other, i) => {
-        const address = `user${i}@example.com`;
-        return other.refused(address, unknownUser(address), { mode: 'add', relayOpen: true });
-      }),
-    );
-    expect((await list.search({ limit: 100 })).entries).toEqual([]);
+    await Promise.all(processes(2 * burst.dense).map((one, i) => met(one, i)));
+    expect(await entries()).toEqual([]);
+  });
+
+  test('law 2: what a person asked for during a burst is not taken back with it', async () => {
+    const [one] = processes(1) as [BounceFeedback];
+    await met(one, 0);
+    await list.add({
+      ...{ address: user(0), scope: 'all', reason: 'unsubscribed', source: 'one-click', actor: 'recipient', note: '' },
+    });
+    for (let i = 1; i < 20; i++) await met(one, i);
+    expect(await entries()).toMatchObject([{ address: user(0), reason: 'unsubscribed' }]);
+  });
+
+  test('now and then among mails that are taken goes on the list, however many processes there are', async () => {
+    const several = processes(4);
+    for (let i = 0; i < 60; i++) {
+      const one = several[i % 4] as BounceFeedback;
+      for (let mails = 0; mails < 20; mails++) one.taken();
+      await met(one, i);
+      now += seconds(10);
+    }
+    expect(await entries()).toHaveLength(60);
+  });
+
+  test('in a burst that goes on for long stays off the list to its end', async () => {
+    const several = processes(2);
+    for (let i = 0; i < 80; i++) {
+      await met(several[i % 2] as BounceFeedback, i);
+      now += seconds(25);
+    }
+    expect(await entries()).toEqual([]);
+  });
+
+  test('in a burst whose taking back was cut off is taken back by whoever meets the next one', async () => {
+    const [one, other] = processes(2) as [BounceFeedback, BounceFeedback];
+    for (let i = 0; i < burst.dense - 1; i++) await met(one, i);
+    const undo = list.undo;
+    list.undo = async () => {
+      throw new Error('the process died');
+    };
+    await expect(met(one, 98)).rejects.toThrow('the process died');
+    list.undo = undo;
+    expect(await entries()).toHaveLength(burst.dense - 1);
+    await met(other, 99);
+    expect(await entries()).toEqual([]);
+  });
+
+  test('is suggested by pages, and forgotten after a while where nobody takes it up', async () => {
+    const [one] = processes(1) as [BounceFeedback];
+    for (let i = 0; i < 3; i++) await met(one, i, 'suggest');
+    const page = (await call('listDoNotEmailSuggestions', '/suggestions?limit=2')).json as {
+      suggestions: unknown[];
+      next: string;
+    };
+    expect(page.suggestions).toHaveLength(2);
+    const rest = await call('listDoNotEmailSuggestions', `/suggestions?limit=2&after=${page.next}`);
+    expect(rest.json).toMatchObject({ suggestions: [{ address: user(2) }] });
+    expect((await call('listDoNotEmailSuggestions', '/suggestions?after=AAAA')).status).toBe(400);
+    now += days(2);
+    await met(one, 3, 'suggest');
+    expect(await ageOutDoNotEmail(table)(now - days(1), 100)).toBe(3);
+    expect(await suggested()).toMatchObject({ suggestions: [{ address: user(3) }] });
   });
 });

@@ -130,7 +130,7 @@ test('it goes in bounded steps, and a run that dies is finished by the next', as
   table.deleteEntity = deleteEntity;
   const { ledger, audit, content, settings } = postern.rooms;
   const tables = { deliveries: table, recipients: azure.table('recipients'), keys: azure.table('keys') };
-  const parts = { ledger, audit, content, settings, clock: time, ageOutImports: async () => 0 };
+  const parts = { ledger, audit, content, settings, clock: time, ageOutDoNotEmail: async () => 0 };
   const step = await retention({ ...tables, ...parts })(10);
   expect(step).toBe(Math.min(left, 90));
   await postern.timers.ageOut();

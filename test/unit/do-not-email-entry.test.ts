@@ -1,6 +1,15 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { covers, type Entry, merged, parseScope, parseTarget, scopeText, union } from '../../lib/do-not-email/entry.ts';
+import {
+  adds,
+  covers,
+  type Entry,
+  merged,
+  parseScope,
+  parseTarget,
+  scopeText,
+  union,
+} from '../../lib/do-not-email/entry.ts';
 import { keyOf } from '../../lib/do-not-email/rows.ts';
 import { kindNames } from '../../lib/message/kinds.ts';
 
@@ -100,6 +109,13 @@ describe('two entries of one address', () => {
   test('stay a complaint where one of them is', () => {
     expect(merged(entry({ reason: 'complaint', scope: ['share'] }), entry({})).reason).toBe('complaint');
     expect(merged(entry({}), entry({ reason: 'complaint', scope: ['share'] })).reason).toBe('complaint');
+  });
+
+  test('tell what a person said rather than what a relay did', () => {
+    const bounced = entry({ reason: 'bounced', source: 'bounce', actor: 'relay' });
+    expect(merged(bounced, entry({ scope: ['share'] }))).toMatchObject({ reason: 'unsubscribed', scope: 'all' });
+    expect(adds(bounced, merged(bounced, entry({})))).toBe(true);
+    expect(merged(entry({}), bounced)).toMatchObject({ reason: 'unsubscribed' });
   });
 
   test('keep the first reason where the second brings nothing new', () => {
