@@ -64,7 +64,8 @@ export const doNotEmailCsvRoutes = ({ list, table, audit, clock, uniqueId, wait 
       const run = () =>
         importEntries({ table, clock, wait })({ lines, actor: actor.name, dryRun, after: query.after }, progress);
       const done = await run().catch(async (error) => {
-        await progress.end('failed');
+        // Neither may keep the other, nor the caller, from hearing of it.
+        await Promise.allSettled([progress.end('failed'), begun?.end('failed')]);
         throw error;
       });
       await progress.end(done.next === undefined ? 'done' : 'part-done');

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { AuditAction, AuditLog } from '../../lib/audit/audit.ts';
+import type { AuditAction, AuditLog, NewEntry } from '../../lib/audit/audit.ts';
 import { iso } from '../../lib/clock.ts';
 import { actorOf } from '../../lib/http/principal.ts';
 import { remedySchema } from '../../lib/http/remedy.ts';
@@ -8,7 +8,7 @@ import type { RollingLimit } from '../../lib/limit/limit.ts';
 import { singleLine } from '../../lib/message/text.ts';
 import type { OAuthRoom } from '../../lib/oauth/room.ts';
 import type { Breaker } from '../../lib/relay/breaker.ts';
-import type { PauseSwitch } from '../../lib/relay/pause.ts';
+import { isSamePause, type PauseSwitch } from '../../lib/relay/pause.ts';
 import { remedyOf } from '../../lib/relay/remedies.ts';
 import { type Pause, pauseScopes, type RelayState, type SharedRelayState } from '../../lib/relay/state.ts';
 
@@ -45,7 +45,7 @@ interface Needs {
   breaker: Breaker;
   pause: PauseSwitch;
   limit: Pick<RollingLimit, 'openTap'>;
-  audit: Pick<AuditLog, 'record'>;
+  audit: Pick<AuditLog, 'begin'>;
   /** The probe asks Entra too, where mail waits for a token. */
   oauth: Pick<OAuthRoom, 'tryAgain'>;
   /** How many mails are set aside, by what they wait for. */
@@ -57,8 +57,9 @@ interface Needs {
 /** The relay's state, and the switches of an admin. Every switch may be thrown twice: the second time changes nothing. */
 export const relayRoutes = ({ state, breaker, pause, limit, audit, oauth, waiting, drain }: Needs): AnyRoute[] => {
   const view = async (): Promise<Reply> => ({ status: 200, body: viewOf(await state.current(), await waiting()) });
-  const record = (principal: Principal | undefined, action: AuditAction, detail?: Record<string, string>) =>
-    audit.record({ actor: actorOf(principal), action, subject: 'relay', detail });
+  /** Before the act, so that nothing done can be missing. */
+  const begin = (principal: Principal | undefined, action: AuditAction, detail?: NewEntry['detail']) =>
+    audit.begin({ actor: actorOf(principal), action, subject: 'relay', detail });
   const answers = { 200: { description: 'The state after it.', schema: relayView } };
 
   return [
@@ -83,8 +84,11 @@ export const relayRoutes = ({ state, breaker, pause, limit, audit, oauth, waitin
       }),
       answers,
       handle: async ({ body, principal }) => {
+        const { pause: present } = await state.current();
+        if (present && isSamePause(present, body)) return view();
+        const begun = await begin(principal, 'relay.pause', body);
         const { changed, released } = await pause.pause(body.scope, body.reason, actorOf(principal));
-        if (changed) await record(principal, 'relay.pause', { scope: body.scope, reason: body.reason });
+        await begun.end(changed ? 'done' : 'not-done');
         if (released) await drain();
         return view();
       },
@@ -97,8 +101,11 @@ export const relayRoutes = ({ state, breaker, pause, limit, audit, oauth, waitin
       summary: 'Ends the pause. Waiting mail goes at once, at the pace, priority first.',
       answers,
       handle: async ({ principal }) => {
+        const { pause: present } = await state.current();
+        if (!present) return view();
+        const begun = await begin(principal, 'relay.resume', auditOf(present));
         const { released, pause: ended } = await pause.resume();
-        if (ended) await record(principal, 'relay.resume', { scope: ended.scope, pausedSince: iso(ended.since) });
+        await begun.end(released ? 'done' : 'not-done', ended && auditOf(ended));
         if (released) await drain();
         return view();
       },
@@ -111,17 +118,19 @@ export const relayRoutes = ({ state, breaker, pause, limit, audit, oauth, waitin
       summary: 'Tries the relay now: the next waiting mail goes, and if the relay takes it, all others follow.',
       answers,
       handle: async ({ principal }) => {
+        const begun = await begin(principal, 'relay.probe');
         oauth.tryAgain();
         const [tried, opened] = await Promise.all([breaker.probeNow(), limit.openTap()]);
-        if (tried.released || opened) {
-          await record(principal, 'relay.probe');
-          await drain();
-        }
+        const changed = tried.released || opened;
+        await begun.end(changed ? 'done' : 'not-done');
+        if (changed) await drain();
         return view();
       },
     }),
   ];
 };
+
+const auditOf = ({ scope, since }: Pause) => ({ scope, pausedSince: iso(since) });
 
 const closedView = {
   state: 'closed',

@@ -39,8 +39,10 @@ export const auditEntry = z
     subject: z.string().meta({ description: 'What it was done to, e.g. an address, a delivery, `settings`.' }),
     detail: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).meta({
       description:
-        '`outcome`, where there is one, tells how the act ended. `begun`: its process died in it, so what it was done to ' +
-        'tells whether it was done.',
+        '`outcome`, where there is one, tells how the act ended. `done`. `not-done`: nothing was changed, since somebody ' +
+        'else was faster or it was so already. `failed`: it broke off, and a part of it may be done. `begun`: its end was ' +
+        'never told, because of an error or since its process died. After the last two, what it was done to tells ' +
+        'whether it was done.',
     }),
   })
   .meta({ id: 'AuditEntry' });
@@ -58,8 +60,8 @@ export interface AuditLog {
   /** Adds an entry. It is written before the caller answers, so that nothing done goes unrecorded. */
   record(entry: NewEntry): Promise<AuditEntry>;
   /**
-   * Adds the entry of an act that is about to be tried, with `outcome: 'begun'` in its detail. An act whose process dies
-   * in it keeps that: whether it was done shows in what it was done to.
+   * Adds the entry of an act that is about to be tried, with `outcome: 'begun'` in its detail. An act that throws, or
+   * whose process dies in it, keeps that unless its caller tells better: whether it was done shows in what it was done to.
    */
   begin(entry: NewEntry): Promise<Begun>;
   /** Newest first. @param limit entries at most. @returns `next` where there may be more, even after no entry. */
@@ -72,8 +74,11 @@ export interface AuditLog {
   ageOut(before: number, most: number): Promise<number>;
 }
 
-/** How an act ended. `not-done`: somebody else was faster, so nothing was changed. */
-export type Ending = 'done' | 'not-done';
+/**
+ * How an act ended. `not-done`: nothing was changed, since somebody else was faster or it was so already. `failed`: it
+ * broke off, and a part of it may be done.
+ */
+export type Ending = 'done' | 'not-done' | 'failed';
 
 export interface Begun {
   /** Called once. @param more what is known only now */

@@ -25,7 +25,7 @@ export const pauseSwitch = ({ state, clock }: { state: SharedRelayState; clock: 
   pause: async (scope, reason, actor) => {
     const { wrote, result } = await state.change((before) => {
       const was = before.pause;
-      if (was?.scope === scope && was.reason === reason) return { result: { pause: was, released: false } };
+      if (was && isSamePause(was, { scope, reason })) return { result: { pause: was, released: false } };
       const pause = { scope, reason, actor, since: clock.now() };
       return { value: { ...before, pause }, result: { pause, released: was?.scope === 'all' && scope === 'ordinary' } };
     });
@@ -39,3 +39,7 @@ export const pauseSwitch = ({ state, clock }: { state: SharedRelayState; clock: 
     return result ? { released: true, pause: result } : { released: false };
   },
 });
+
+/** Whether asking for it would change nothing. */
+export const isSamePause = (present: Pause, asked: Pick<Pause, 'scope' | 'reason'>): boolean =>
+  present.scope === asked.scope && present.reason === asked.reason;

@@ -61,9 +61,9 @@ const stack = async () => {
     const answer = await ask(route, { path, as, ...(body !== undefined && { body }) });
     return { status: answer.status, body: answer.json as Record<string, unknown> };
   };
-  const actions = async () =>
-    (await audit.list({ limit: 50 })).entries.map((entry) => [entry.action, entry.actor.name]);
-  return { time, log, process, call, actions, settings, tokenTries, drains: () => drains };
+  const entries = async () => (await audit.list({ limit: 50 })).entries;
+  const actions = async () => (await entries()).map((entry) => [entry.action, entry.actor.name]);
+  return { azure, time, log, process, web, call, entries, actions, settings, tokenTries, drains: () => drains };
 };
 
 const passOf = async (room: Breaker): Promise<Pass> => {
@@ -115,6 +115,72 @@ test('the kill switch is audited, survives restarts, and resuming drains; throwi
   expect(drains()).toBe(1);
   expect(await process().pause.paused('ordinary')).toBeUndefined();
   expect((await actions()).map(([action]) => action)).toEqual(['relay.resume', 'relay.pause']);
+});
+
+/** What the audit says of each switch before it is thrown, and what after it. */
+const thrown = {
+  pause: ['relay.pause', { scope: 'all', reason: 'maintenance' }],
+  resume: ['relay.resume', { scope: 'all', pausedSince: '2026-11-22T09:00:00.000Z' }],
+  probe: ['relay.probe', {}],
+} as const;
+const switches = Object.keys(thrown) as (keyof typeof thrown)[];
+
+/** Paused and out of order, as far as the switch needs it. */
+const ready = async (name: keyof typeof thrown) => {
+  const it = await stack();
+  const worker = it.process();
+  if (name === 'resume') await worker.pause.pause('all', 'maintenance', { id: 'bo', name: 'Bo' });
+  if (name === 'probe') await worker.breaker.fault(refused, await passOf(worker.breaker));
+  const press = () => it.call('POST', `/api/relay/${name}`, name === 'pause' ? thrown.pause[1] : undefined);
+  return { ...it, worker, press };
+};
+
+test.each(switches)('%s is in the audit before it is done, so that nothing done can be missing', async (name) => {
+  const { azure, press, entries } = await ready(name);
+  const [action, detail] = thrown[name];
+  const relay = azure.table('relay');
+  const seen: unknown[] = [];
+  for (const write of ['createEntity', 'updateEntity'] as const) {
+    const real = relay[write].bind(relay) as (...given: unknown[]) => Promise<never>;
+    relay[write] = async (...given: unknown[]) => {
+      seen.push(...(await entries()));
+      return real(...given);
+    };
+  }
+  expect((await press()).status).toBe(200);
+  expect(seen).toMatchObject([{ action, subject: 'relay', detail: { ...detail, outcome: 'begun' } }]);
+  expect(await entries()).toMatchObject([{ action, detail: { ...detail, outcome: 'done' } }]);
+});
+
+test.each(switches)('%s whose write fails is not told as done', async (name) => {
+  const { azure, press, entries } = await ready(name);
+  const relay = azure.table('relay');
+  relay.createEntity = () => Promise.reject(new Error('503'));
+  relay.updateEntity = () => Promise.reject(new Error('503'));
+  await press().catch(() => undefined);
+  expect(await entries()).toMatchObject([{ action: thrown[name][0], detail: { outcome: 'begun' } }]);
+});
+
+test.each(switches)('%s is not done where the audit cannot be written', async (name) => {
+  const { azure, worker, press, drains } = await ready(name);
+  const before = await worker.state.current();
+  azure.table('audit').createEntity = () => Promise.reject(new Error('503'));
+  await press().catch(() => undefined);
+  expect(await worker.state.current()).toEqual(before);
+  expect(drains()).toBe(0);
+});
+
+test('a switch that somebody else throws first is told as not done', async () => {
+  const { web, process, call, entries } = await stack();
+  await web.pause.pause('all', 'maintenance', { id: 'bo', name: 'Bo' });
+  const { resume } = web.pause;
+  const slow = async () => {
+    await process().pause.resume();
+    return resume();
+  };
+  web.pause.resume = slow;
+  expect((await call('POST', '/api/relay/resume')).body).toMatchObject({ pause: null });
+  expect(await entries()).toMatchObject([{ action: 'relay.resume', detail: { scope: 'all', outcome: 'not-done' } }]);
 });
 
 test('a pause without a scope or a reason is refused, and a service may not throw the switch', async () => {

@@ -1,8 +1,11 @@
 import type { TableClient } from '@azure/data-tables';
 import { describe, expect, test } from 'vitest';
 import { auditRoutes } from '../../functions/http/audit.ts';
+import { doNotEmailCsvRoutes } from '../../functions/http/do-not-email-csv.ts';
 import { auditLog } from '../../lib/audit/audit.ts';
 import { days } from '../../lib/clock.ts';
+import { readImport } from '../../lib/do-not-email/import-progress.ts';
+import { doNotEmailList } from '../../lib/do-not-email/list.ts';
 import { continuationOf } from '../../lib/http/paging.ts';
 import { ask } from '../helpers/http.ts';
 import { ownStorage } from '../helpers/storage.ts';
@@ -16,7 +19,7 @@ const stack = async () => {
   const pass = (ms: number) => {
     now += ms;
   };
-  return { audit, record, pass, route: auditRoutes(audit)[0]! };
+  return { azure, audit, record, pass, route: auditRoutes(audit)[0]!, clock: { now: () => now } };
 };
 
 describe('the audit log', () => {
@@ -91,6 +94,31 @@ describe('the audit log', () => {
     const { entries } = await audit.list({ limit: 1 });
     expect(entries[0]).toMatchObject({ subject: 'x'.repeat(1000), detail: { value: 'y'.repeat(1000) } });
   });
+});
+
+test.each([
+  ['the list cannot be written', []],
+  ['neither the list can be written nor how far it is', ['updateEntity']],
+] as const)('an import that breaks off, since %s, is told as failed', async (_, also) => {
+  const { azure, audit, clock } = await stack();
+  const table = azure.table('donotemail');
+  const wait = async () => undefined;
+  const list = doNotEmailList({ table, clock, wait });
+  const routes = doNotEmailCsvRoutes({ list, table, audit, clock, uniqueId: () => 'one', wait });
+  for (const write of ['submitTransaction', ...also] as const) {
+    table[write] = () => Promise.reject(new Error('503 the list does not answer'));
+  }
+  const answer = await ask(routes.find(({ name }) => name === 'importDoNotEmail')!, {
+    ...{ path: '/api/do-not-email/import', as: ['Admin'] },
+    ...{ headers: { 'content-type': 'text/csv' }, body: 'address\nana@example.com\n' },
+  });
+  expect(answer.status).toBe(500);
+  const { entries } = await audit.list({ limit: 10 });
+  expect(entries).toMatchObject([
+    { action: 'do-not-email.import', subject: 'one', detail: { lines: 1, outcome: 'failed' } },
+  ]);
+  const state = also.length > 0 ? 'running' : 'failed';
+  expect(await readImport(table, 'one')).toMatchObject({ state });
 });
 
 describe('GET api/audit', () => {
