@@ -102,9 +102,19 @@ export const delivery = z
 
 /**
  * The delivery as answers show it: with the words behind its remedy's key (what it means, what to do, how long it takes)
- * and without what the engine keeps for itself.
+ * and with what the schema names alone, so that whatever else the engine keeps stays with it. Nothing is checked: an odd
+ * row of an older version is better shown as it is than not at all.
  */
-export const deliveryView = ({ blob, leaseUntil, parkings, resends, ...shown }: Delivery) => {
-  const remedy = remedyOf(shown.reason.remedy);
-  return remedy ? { ...shown, remedy } : shown;
+export const deliveryView = (it: Delivery): z.output<typeof delivery> => {
+  const remedy = remedyOf(it.reason.remedy);
+  return named(delivery, remedy ? { ...it, remedy } : it) as z.output<typeof delivery>;
+};
+
+/** What of a value a schema has a name for, at every depth. */
+const named = (schema: unknown, value: unknown): unknown => {
+  if (schema instanceof z.ZodOptional) return named(schema.unwrap(), value);
+  if (schema instanceof z.ZodArray && Array.isArray(value)) return value.map((item) => named(schema.element, item));
+  if (!(schema instanceof z.ZodObject) || typeof value !== 'object' || value === null) return value;
+  const fields = Object.entries(value).filter(([name]) => Object.hasOwn(schema.shape, name));
+  return Object.fromEntries(fields.map(([name, field]) => [name, named(schema.shape[name], field)]));
 };
