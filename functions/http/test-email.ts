@@ -60,6 +60,7 @@ export const testEmailRoutes = (needs: Needs): AnyRoute[] => [
       }
       const { etag } = await needs.settings.read();
       const actor = { id: principal.id, name: principal.name };
+      // Before the act; how it ended shows in the history of mail, as of any other one.
       await needs.audit.record({ actor, action: 'test-email', subject: to });
       const { messageId } = await needs.acceptance.overHttp(testMail(to, principal.name), principal.id);
       const done = await outcomeOf(needs, messageId);

@@ -148,6 +148,7 @@ export const connecting = (parts: Needs) => {
       return { value: { ...before, connection, access: { seal, at: now, ends }, history }, result: undefined };
     });
     tokens.hold({ user: username, token }, ends, { settings, connection });
+    // Only now: what comes before ends in refusals of many kinds. The write above has noted who did it too.
     await audit.record({ actor: person, action: 'oauth.connect', subject: username, detail: { tenantId } });
     await parts.connected();
     return { ok: true, username, tenantId };

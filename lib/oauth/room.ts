@@ -119,6 +119,8 @@ export const oauthRoom = (parts: OAuthNeeds): OAuthRoom => {
       });
       tokens.forget();
       await cache.forget();
+      // Only now, since whether there is an account, and whose, shows in the very write that takes it away. That write
+      // notes who did it too, so that an act whose entry fails is still told by `history` of the token's view.
       if (gone) await audit.record({ actor: person, action: 'oauth.disconnect', subject: gone });
       return view();
     },

@@ -102,7 +102,7 @@ interface Needs {
   secrets: SecretStore;
   clock: Clock;
   log: Log;
-  audit?: Pick<AuditLog, 'record'>;
+  audit?: Pick<AuditLog, 'begin'>;
 }
 
 export const settingsRoom = ({ table, secrets, clock, log, audit }: Needs): SettingsRoom => {
@@ -162,13 +162,22 @@ export const settingsRoom = ({ table, secrets, clock, log, audit }: Needs): Sett
 
       const savedAt = iso(clock.now());
       const stored = { settings, secrets: after, revision: before.revision + 1, savedAt, savedBy: actor.name };
-      await writeStored(table, before, { ...stored, verified: null }, changes);
+      const entry = await audit?.begin({
+        actor,
+        action: 'settings.save',
+        subject: 'settings',
+        detail: detailOf(changes),
+      });
+      await writeStored(table, before, { ...stored, verified: null }, changes).catch(async (error) => {
+        if (isTooLate(error)) await entry?.end('not-done');
+        throw error;
+      });
       reading = undefined;
       kept = undefined;
       const paths = changes.map(({ path }) => path).join(', ');
       log.info('settings.saved', { actor: actor.id, revision: stored.revision, paths });
-      await audit?.record({ actor, action: 'settings.save', subject: 'settings', detail: detailOf(changes) });
       const left = await sealed.forget(sealedNames.filter((name) => before.secrets[name] && !after[name]));
+      await entry?.end('done');
       return { ...shown({ ...stored, verified: null }), warnings: [...warnings, ...left], dropped };
     },
 
@@ -206,7 +215,7 @@ export const settingsRoom = ({ table, secrets, clock, log, audit }: Needs): Sett
         await writeVerified(table, stored, { at: iso(clock.now()), by });
         return true;
       } catch (error) {
-        if (error instanceof PosternError && error.code === 'precondition-failed') return false;
+        if (isTooLate(error)) return false;
         throw error;
       }
     },
@@ -227,6 +236,9 @@ const shown = ({ settings, revision, savedAt, savedBy, verified }: Stored): Read
   savedBy,
   verified,
 });
+
+/** Somebody else saved in between. */
+const isTooLate = (error: unknown): boolean => error instanceof PosternError && error.code === 'precondition-failed';
 
 const withEnd = (draft: Draft, now: number): Draft => ({
   ...draft,

@@ -39,6 +39,54 @@ test('of two saves at the same time one is told, and the history has only the ot
   expect((await settings.history({ limit: 10 })).entries).toHaveLength(2);
 });
 
+/** What the audit says of the saves, newest first. */
+const savesIn = async ({ audit }: Pick<Awaited<ReturnType<typeof settingsStack>>, 'audit'>) =>
+  (await audit.list({ limit: 10 })).entries.map(({ action, actor, detail }) => [action, actor.name, detail]);
+
+test('a save is in the audit before it is done, and afterwards as done', async () => {
+  const it = await settingsStack();
+  const { submitTransaction } = it.table;
+  let before: unknown;
+  it.table.submitTransaction = async (actions) => {
+    before = await savesIn(it);
+    return submitTransaction.call(it.table, actions);
+  };
+  await it.save(document());
+  const saved = (outcome: string) => [
+    ['settings.save', 'root@example.com', expect.objectContaining({ 'from.name': 'Files', outcome })],
+  ];
+  expect(before).toEqual(saved('begun'));
+  expect(await savesIn(it)).toEqual(saved('done'));
+});
+
+test('where the audit cannot be written nothing is saved', async () => {
+  const { azure, save, settings } = await settingsStack();
+  azure.table('audit').createEntity = () => Promise.reject(new Error('503 the audit does not answer'));
+  await expect(save(document())).rejects.toThrow('503');
+  expect(await settings.read()).toMatchObject({ settings: defaultSettings });
+});
+
+test('of two saves at the same time the audit tells which was done', async () => {
+  const it = await settingsStack();
+  const { submitTransaction } = it.table;
+  it.table.submitTransaction = async (actions) => {
+    it.table.submitTransaction = submitTransaction;
+    await it.save(document({ from: { name: 'Faster' } }), admin);
+    return submitTransaction.call(it.table, actions);
+  };
+  expect((await refusal(it.save(document({ from: { name: 'Slower' } })))).code).toBe('precondition-failed');
+  const told = await savesIn(it);
+  expect(told).toHaveLength(2);
+  expect(told).toContainEqual([
+    ...['settings.save', 'ada@example.com'],
+    expect.objectContaining({ 'from.name': 'Faster', outcome: 'done' }),
+  ]);
+  expect(told).toContainEqual([
+    ...['settings.save', 'root@example.com'],
+    expect.objectContaining({ 'from.name': 'Slower', outcome: 'not-done' }),
+  ]);
+});
+
 test('a process works with settings at most five seconds old', async () => {
   const { clock, room, save, settings } = await settingsStack();
   await save(document({ from: { name: 'Old' } }));
