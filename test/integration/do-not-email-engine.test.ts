@@ -160,7 +160,7 @@ test('mail without a link: priority kinds carry none, and no header for it', asy
   expect(text).not.toContain('unsubscribe');
 });
 
-test('an address that the relay does not know is suggested for the list, but not while the relay is out of order (trap 28)', async () => {
+test('an address that the relay does not know is suggested for the list, but not when all addresses are refused at once (trap 28)', async () => {
   const it = await stack();
   it.smtp.faults.set([{ at: 'rcpt', match: 'ana@', reply: '550 5.1.1 no such user' }]);
   await it.put(share('ana@example.com'));
@@ -171,4 +171,47 @@ test('an address that the relay does not know is suggested for the list, but not
   it.smtp.faults.set([{ at: 'rcpt', reply: '550 5.1.1 no such user' }]);
   for (let n = 0; n < 20; n++) await it.put(share(`n${n}@example.com`));
   expect((await suggestions()).json).toEqual({ suggestions: [] });
+});
+
+test.each([
+  ['suggested', 'suggest'],
+  ['put on the list', 'add'],
+])('law 2: an address refused to a mail in flight when the relay fell out of order is not %s (trap 28)', async (_, bounces) => {
+  const it = await stack();
+  const auth = { enabled: true, type: 'basic', user: 'files@example.com', password: 'secret' };
+  const smtp = { host: '127.0.0.1', port: it.smtp.ports.plain, security: 'none', auth };
+  await it.save({ smtp, doNotEmail: { bounces } });
+  const unknown = { at: 'rcpt', match: '@example.com', reply: '550 5.1.1 no such user' } as const;
+  it.smtp.faults.set([unknown]);
+  await it.put(share('ana@example.com'));
+
+  // The relay has just refused it, and that is being recorded, when another process is not let in any more.
+  const other = it.peer();
+  const recipients = it.azure.table('recipients');
+  const { upsertEntity } = recipients;
+  recipients.upsertEntity = async (...row: Parameters<typeof upsertEntity>) => {
+    recipients.upsertEntity = upsertEntity;
+    it.smtp.faults.set([{ at: 'auth', reply: '535 5.7.3 Authentication unsuccessful' }]);
+    it.time.advance(3_000);
+    await it.put(share('cy@example.com'), 'mail', other);
+    return upsertEntity.apply(recipients, row);
+  };
+  await it.put(share('bea@example.com'));
+  expect(await it.deliveryTo('bea@example.com')).toMatchObject({
+    state: 'failed',
+    reason: { code: 'recipient-refused' },
+  });
+  expect(await it.deliveryTo('cy@example.com')).toMatchObject({ state: 'parked', reason: { code: 'relay-auth' } });
+  expect((await ask(route(it, 'getRelay'), { path: '/api/relay', as: ['Admin'] })).json).toMatchObject({
+    state: 'open',
+  });
+
+  const asked = { path: '/api/do-not-email/suggestions', as: ['Admin' as const] };
+  const { suggestions } = (await ask(route(it, 'listDoNotEmailSuggestions'), asked)).json as { suggestions: object[] };
+  const listed = await Promise.all(['ana', 'bea'].map((name) => it.postern.rooms.list.get(`${name}@example.com`)));
+  // Ana's came while all was well.
+  const ana = { address: 'ana@example.com' };
+  expect(suggestions).toMatchObject(bounces === 'suggest' ? [ana] : []);
+  expect(listed).toMatchObject(bounces === 'add' ? [ana, undefined] : [undefined, undefined]);
+  await other.close();
 });
