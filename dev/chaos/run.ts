@@ -67,8 +67,12 @@ const runOn = async (
   const run = `run${randomBytes(4).toString('hex')}`;
   const kills: Kill[] = [];
   let relayOpened = 0;
+  const postponed = new Set<string>();
   stack.onLine((line) => {
     if (line.includes('postern.relay.opened')) relayOpened++;
+    if (!line.includes('postern.delivery.postponed')) return;
+    const [, id] = /"delivery":"([^"]+)"/.exec(line) ?? [];
+    if (id) postponed.add(id);
   });
 
   await saveSettings(api, env, { mode, limit: options.limit });
@@ -81,14 +85,21 @@ const runOn = async (
   const start = Date.now();
   const probing = keepProbing(scene, stop.signal);
   const busy = new AbortController();
-  const happening = Promise.all(happenings.map((it) => it.during(busy.signal)));
+  const [endless, finite] = [true, false].map((kind) =>
+    Promise.all(
+      happenings
+        .filter((it) => (it.endless ?? false) === kind)
+        .map((it) => it.during(kind ? busy.signal : stop.signal)),
+    ),
+  );
   const planned = planMails({ mails: options.mails, seed: options.seed, run });
   const [handedIn] = await Promise.all([
     handIn(planned, { connection: storage.direct, api, spread }),
     killHosts(stack, options, kills),
+    finite,
   ]);
-  if (options.doNotEmail) busy.abort();
-  await happening;
+  busy.abort();
+  await endless;
   const allIn = Date.now();
   await untilSettled({ options, mode, expected: deliveriesIn(handedIn), read: () => readRows(storage.direct, run) });
   stop.abort();
@@ -97,7 +108,7 @@ const runOn = async (
 
   const evidence = { rows: await readRows(storage.direct, run), arrivals: await readArrivals(api, run) };
   const verdict = judge({ mode, limit: options.limit, handedIn, ...evidence });
-  const judged = [judgeLanes(evidence.rows, kills), ...happenings.map((it) => it.judge(evidence))];
+  const judged = [judgeLanes(evidence.rows, kills, postponed), ...happenings.map((it) => it.judge(evidence))];
   return {
     ...{ mode, seed: options.seed, kills: kills.length, relayOpened, verdict },
     seconds: { handingIn: secondsOf(allIn - start), draining: secondsOf(end - allIn), all: secondsOf(end - began) },

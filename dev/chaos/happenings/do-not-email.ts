@@ -49,6 +49,7 @@ export const doNotEmail = ({ options, api, storage }: Scene): Happening => {
   };
 
   return {
+    endless: true,
     before: async () => {
       for (const address of everybody) if (draw() < 0.2) await add(address);
     },

@@ -27,8 +27,10 @@ export interface Judged {
 export interface Happening {
   /** Before the first mail. */
   before?(): Promise<void>;
-  /** While mail is handed in; ends with what it does undone. */
+  /** While mail is handed in; ends with what it does undone, or never. */
   during(stop: AbortSignal): Promise<void>;
+  /** It goes on until it is stopped. */
+  endless?: boolean;
   judge(evidence: { rows: Row[]; arrivals: Arrival[] }): Judged;
 }
 

@@ -17,9 +17,10 @@ interface Way {
  * Lane inversions. A priority mail is overtaken where an ordinary one that was accepted later was claimed earlier, more
  * than `reach` after the priority mail was there. Left out is what has a reason of its own: a mail that was stopped or
  * put off before its first attempt, and one in whose wait a host died that may have held it.
+ * @param postponed ids of deliveries that were put back since a table did not answer
  */
-export const judgeLanes = (rows: Row[], kills: readonly Kill[]): Judged => {
-  const ways = rows.flatMap(wayOf);
+export const judgeLanes = (rows: Row[], kills: readonly Kill[], postponed: ReadonlySet<string>): Judged => {
+  const ways = rows.filter(({ delivery }) => !postponed.has(delivery.id)).flatMap(wayOf);
   const priority = ways.filter((it) => it.class === 'priority');
   const ordinary = ways.filter((it) => it.class === 'ordinary');
   const undisturbed = priority.filter(
