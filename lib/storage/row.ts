@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { TableClient } from '@azure/data-tables';
 import { z } from 'zod';
 import { PosternError } from '../errors.ts';
@@ -9,7 +10,7 @@ export interface Versioned<T> {
   etag: string;
 }
 
-/** One shared row that changes only by compare-and-set. Every call is one storage operation. */
+/** One shared row that changes only by compare-and-set. A call is one storage operation; two for a write that lost a race. */
 export interface Row<T> {
   /** @returns `undefined` where nobody wrote it yet. @throws RestError of the storage. */
   read(): Promise<Versioned<T> | undefined>;
@@ -21,6 +22,12 @@ export interface Row<T> {
   write(value: T, etag: string | undefined): Promise<string | undefined>;
 }
 
+interface Columns {
+  state: string;
+  /** Of the last write: an answer may get lost after the service has written, and its repetition then meets its own. */
+  writer: string;
+}
+
 /** A row of a table that keeps `value` as JSON in its column `state` (at most 32,000 characters, the service's limit). */
 export const tableRow = <S extends z.ZodType>(
   table: TableClient,
@@ -28,11 +35,12 @@ export const tableRow = <S extends z.ZodType>(
   schema: S,
 ): Row<z.output<S>> => ({
   read: async () => {
-    const found = await ifFound(table.getEntity<{ state: string }>(at.partitionKey, at.rowKey));
+    const found = await ifFound(table.getEntity<Columns>(at.partitionKey, at.rowKey));
     return found && { value: schema.parse(JSON.parse(found.state)), etag: found.etag };
   },
   write: async (value, etag) => {
-    const entity = { ...at, state: JSON.stringify(z.encode(schema, value)) };
+    const writer = randomUUID();
+    const entity = { ...at, state: JSON.stringify(z.encode(schema, value)), writer };
     try {
       const written =
         etag === undefined
@@ -40,8 +48,9 @@ export const tableRow = <S extends z.ZodType>(
           : await table.updateEntity(entity, 'Replace', { etag: etag });
       return z.string().parse(written.etag);
     } catch (error) {
-      if (isConflict(error) || isStale(error) || isMissing(error)) return undefined;
-      throw error;
+      if (!isConflict(error) && !isStale(error) && !isMissing(error)) throw error;
+      const present = await ifFound(table.getEntity<Columns>(at.partitionKey, at.rowKey));
+      return present?.writer === writer ? present.etag : undefined;
     }
   },
 });
@@ -60,8 +69,7 @@ export interface Changed<T, R> {
 }
 
 /**
- * Reads, applies and writes until nobody was faster. `apply` runs once a try and must bear running again on a row that
- * already holds its own change: the storage client repeats a write whose answer was lost, and then meets itself.
+ * Reads, applies and writes until nobody was faster; `apply` runs once a try.
  * @param known a version read before, which saves the first read; `undefined` reads.
  * @throws PosternError `unavailable` after 200 lost races, RestError of the storage.
  */

@@ -1,8 +1,9 @@
-import { RestError, type TableClient } from '@azure/data-tables';
+import type { TableClient } from '@azure/data-tables';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { domainsKept } from '../../lib/do-not-email/domains.ts';
 import type { Request } from '../../lib/do-not-email/entry.ts';
 import { doNotEmailList } from '../../lib/do-not-email/list.ts';
+import { loseNextAnswer } from '../helpers/lost-answer.ts';
 import { ownStorage } from '../helpers/storage.ts';
 
 let table: TableClient;
@@ -34,24 +35,6 @@ const counted = () => {
     },
   });
   return requests;
-};
-
-/** The service does the next write, and its answer gets lost on the way: the client repeats it and meets its own. */
-const loseNextAnswer = () => {
-  let lost = false;
-  table.pipeline.addPolicy(
-    {
-      name: 'lose an answer',
-      sendRequest: async (it, next) => {
-        const answer = await next(it);
-        if (lost || it.method === 'GET') return answer;
-        lost = true;
-        throw new RestError('the connection broke', { code: 'ECONNRESET', request: it });
-      },
-    },
-    { afterPhase: 'Retry' },
-  );
-  return () => lost;
 };
 
 const rowCount = async () => {
@@ -183,7 +166,7 @@ describe('adding', () => {
     '@example.com',
   ])('is told as done where the answer to its own write got lost: %s', async (address) => {
     const list = process();
-    const lost = loseNextAnswer();
+    const lost = loseNextAnswer(table);
     expect(await list.add(request(address))).toMatchObject({ change: 'added' });
     expect(lost()).toBe(true);
     expect(await list.get(address)).toBeDefined();
@@ -196,7 +179,7 @@ describe('adding', () => {
     const list = process();
     await list.add(request(address));
     expect(await process().find('ana@example.com', 'share')).toBeDefined();
-    const lost = loseNextAnswer();
+    const lost = loseNextAnswer(table);
     expect(await list.remove(address)).toMatchObject({ address });
     expect(lost()).toBe(true);
     expect(await list.remove(address)).toBeUndefined();
