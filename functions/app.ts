@@ -165,7 +165,7 @@ export const composePostern = (config: Config, world: World = {}) => {
     ...messageRoutes({ acceptance: accept, desk, ledger: book, keys }),
     ...deliveryRoutes(verbs),
     ...relayRoutes({
-      ...{ state, breaker: fuse, pause, limit, audit, oauth, waiting: () => waitingIn(parked), drain: drainSoon },
+      ...{ state, breaker: fuse, pause, limit, audit, oauth, waiting: () => waitingIn(parked), drain: drainSoon, log },
     }),
     ...usageRoutes({ limit, settings: settings.refresh }),
     ...doNotEmailRoutes({

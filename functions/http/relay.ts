@@ -5,6 +5,7 @@ import { actorOf } from '../../lib/http/principal.ts';
 import { remedySchema } from '../../lib/http/remedy.ts';
 import { type AnyRoute, type Principal, type Reply, route } from '../../lib/http/route.ts';
 import type { RollingLimit } from '../../lib/limit/limit.ts';
+import type { Log } from '../../lib/log.ts';
 import { singleLine } from '../../lib/message/text.ts';
 import type { OAuthRoom } from '../../lib/oauth/room.ts';
 import type { Breaker } from '../../lib/relay/breaker.ts';
@@ -52,14 +53,18 @@ interface Needs {
   waiting(): Promise<Record<string, number>>;
   /** Lets waiting mail go at once; called after what held it has ended. */
   drain(): Promise<void>;
+  log: Log;
 }
 
 /** The relay's state, and the switches of an admin. Every switch may be thrown twice: the second time changes nothing. */
-export const relayRoutes = ({ state, breaker, pause, limit, audit, oauth, waiting, drain }: Needs): AnyRoute[] => {
+export const relayRoutes = ({ state, breaker, pause, limit, audit, oauth, waiting, drain, log }: Needs): AnyRoute[] => {
   const view = async (): Promise<Reply> => ({ status: 200, body: viewOf(await state.current(), await waiting()) });
   /** Before the act, so that nothing done can be missing. */
   const begin = (principal: Principal | undefined, action: AuditAction, detail?: NewEntry['detail']) =>
     audit.begin({ actor: actorOf(principal), action, subject: 'relay', detail });
+  const unaudited = (error: unknown): undefined => {
+    log.error('postern.audit.unwritten', { action: 'relay.pause', error: String(error).slice(0, 300) });
+  };
   const answers = { 200: { description: 'The state after it.', schema: relayView } };
 
   return [
@@ -86,9 +91,10 @@ export const relayRoutes = ({ state, breaker, pause, limit, audit, oauth, waitin
       handle: async ({ body, principal }) => {
         const { pause: present } = await state.current();
         if (present && isSamePause(present, body)) return view();
-        const begun = await begin(principal, 'relay.pause', body);
+        // Who wants to stop the mail must be able to, also where the audit cannot be written: the pause itself tells who.
+        const begun = await begin(principal, 'relay.pause', body).catch(unaudited);
         const { changed, released } = await pause.pause(body.scope, body.reason, actorOf(principal));
-        await begun.end(changed ? 'done' : 'not-done');
+        await begun?.end(changed ? 'done' : 'not-done').catch(unaudited);
         if (released) await drain();
         return view();
       },

@@ -48,6 +48,7 @@ const stack = async () => {
       ...web,
       audit,
       oauth: { tryAgain: () => void tokenTries.push(time.now()) },
+      log,
       waiting: async () => ({ relay: 5, pause: 0 }),
       drain: async () => {
         drains += 1;
@@ -161,7 +162,15 @@ test.each(switches)('%s whose write fails is not told as done', async (name) => 
   expect(await entries()).toMatchObject([{ action: thrown[name][0], detail: { outcome: 'begun' } }]);
 });
 
-test.each(switches)('%s is not done where the audit cannot be written', async (name) => {
+test('mail can be stopped also where the audit cannot be written: the pause itself tells who did it', async () => {
+  const { azure, worker, press, log } = await ready('pause');
+  azure.table('audit').createEntity = () => Promise.reject(new Error('503'));
+  expect((await press()).status).toBe(200);
+  expect((await worker.state.current()).pause).toMatchObject({ scope: 'all', reason: 'maintenance' });
+  expect(log.lines.map(({ event }) => event)).toContain('postern.audit.unwritten');
+});
+
+test.each(['resume', 'probe'] as const)('%s is not done where the audit cannot be written', async (name) => {
   const { azure, worker, press, drains } = await ready(name);
   const before = await worker.state.current();
   azure.table('audit').createEntity = () => Promise.reject(new Error('503'));
