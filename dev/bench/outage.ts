@@ -11,7 +11,7 @@ import { type Stand, since, total, withStand } from './stand.ts';
 const mails = Number(process.argv[2] ?? 5000);
 const most = 3;
 
-await withStand(async (stand) => {
+await withStand({ counted: true }, async (stand) => {
   const { api, stack } = stand;
   const untilQueued = async (waiting: (view: RelayView) => boolean) => {
     while (!waiting(await patiently(() => api.admin<RelayView>('GET', '/api/relay')))) await delay(1000);

@@ -25,12 +25,16 @@ export interface Stand {
   requests(): Record<string, number>;
 }
 
-export const withStand = async (work: (stand: Stand) => Promise<void>): Promise<void> => {
+/** @param counted whether storage requests are counted, which takes its time from what is measured */
+export const withStand = async (
+  { counted }: { counted: boolean },
+  work: (stand: Stand) => Promise<void>,
+): Promise<void> => {
   const app = await mkdtemp(join(tmpdir(), 'postern-bench-'));
   let stack: ChaosStack | undefined;
   try {
     await buildApp(app);
-    stack = await startChaosStack({ POSTERN_APP: app }, false);
+    stack = await startChaosStack({ environment: { POSTERN_APP: app }, counted });
     const api = chaosApi(stack.env);
     await saveSettings(api, stack.env, { mode: 'hold' });
     const arrivals = await watchInbox(stack.env.INBOX_URL ?? '');

@@ -37,15 +37,15 @@ export const isLawful = ({ laws }: RunReport): boolean => Object.values(laws).ev
 
 /** One run from an empty stack to its verdict. @param app folder with the built app */
 export const runChaos = async (options: ChaosOptions, mode: Mode, app: string): Promise<RunReport> => {
-  const stack = await startChaosStack(
-    {
+  const stack = await startChaosStack({
+    environment: {
       POSTERN_APP: app,
       POSTERN_SUBMIT_TIMEOUT_SECONDS: String(submitTimeout),
       // What a killed host was working on comes back to the other one so soon.
       POSTERN_QUEUE_LEASE_SECONDS: '10',
     },
-    options.keep,
-  );
+    keep: options.keep,
+  });
   const stop = new AbortController();
   try {
     return await runOn(stack, options, mode, stop);

@@ -23,13 +23,25 @@ export interface ChaosStack {
 
 const project = resolve(import.meta.dirname, '../..');
 
+/** How to start a stack. */
+export interface Start {
+  /** On top of what a stack of two hosts needs, e.g. POSTERN_SUBMIT_TIMEOUT_SECONDS. */
+  environment: Record<string, string>;
+  /** Keeps the folder. */
+  keep?: boolean;
+  /**
+   * Whether the hosts' storage requests go by way of the counter, where they can be made to fail; else nothing shall take
+   * its time from what is measured.
+   */
+  counted?: boolean;
+}
+
 /**
- * @param environment variables on top of what a stack of two hosts needs, e.g. POSTERN_SUBMIT_TIMEOUT_SECONDS
  * @throws Error with all that it printed, where it does not come up
  */
-export const startChaosStack = async (environment: Record<string, string>, keep: boolean): Promise<ChaosStack> => {
+export const startChaosStack = async ({ environment, keep = false, counted = true }: Start): Promise<ChaosStack> => {
   const folder = await mkdtemp(join(tmpdir(), 'postern-chaos-'));
-  const storage = await startStorage(join(folder, 'azurite'));
+  const storage = await startStorage({ folder: keep ? join(folder, 'azurite') : undefined, quickQueues: !counted });
   const child = spawn(process.execPath, [join(project, 'dev/start.ts')], {
     cwd: project,
     env: {
@@ -37,7 +49,7 @@ export const startChaosStack = async (environment: Record<string, string>, keep:
       POSTERN_PORT_BASE: String(storage.base),
       POSTERN_DEV_FOLDER: join(folder, 'stack'),
       POSTERN_HOSTS: '2',
-      AZURE_STORAGE_CONNECTION_STRING: storage.connection,
+      AZURE_STORAGE_CONNECTION_STRING: counted ? storage.connection : storage.direct,
       ...environment,
     },
     stdio: ['ignore', 'pipe', 'pipe'],

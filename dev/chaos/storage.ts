@@ -9,7 +9,7 @@ type Service = 'blob' | 'queue' | 'table';
 
 /** Azurite behind a proxy that counts its requests and can fail some of them. */
 export interface ChaosStorage {
-  /** The first of a hundred ports, of which 0 to 2 and 90 to 92 are taken. */
+  /** The first of a hundred ports, of which 90 to 95 are taken. */
   base: number;
   /** Connection string through the proxy: for what is measured. */
   connection: string;
@@ -24,8 +24,17 @@ export interface ChaosStorage {
 
 const services: Service[] = ['blob', 'queue', 'table'];
 
-/** @param folder where Azurite keeps its files */
-export const startStorage = async (folder: string): Promise<ChaosStorage> => {
+export interface StorageOptions {
+  /**
+   * Where Azurite keeps its files, for a look at them afterwards; absent: in memory alone. With files it stands still every
+   * five seconds to write all that it holds, which no measurement bears.
+   */
+  folder: string | undefined;
+  /** See `makeQueuesQuick`. */
+  quickQueues: boolean;
+}
+
+export const startStorage = async ({ folder, quickQueues }: StorageOptions): Promise<ChaosStorage> => {
   const counts: Record<string, number> = {};
   let failing: RegExp | undefined;
   const agent = new Agent({ keepAlive: true, maxSockets: 200 });
@@ -65,7 +74,7 @@ export const startStorage = async (folder: string): Promise<ChaosStorage> => {
   });
   const [first, ...others] = servers as [Server, Server, Server];
   const base = await claimBase(first, 90);
-  const own = { blob: base, queue: base + 1, table: base + 2 };
+  const own = { blob: base + 93, queue: base + 94, table: base + 95 };
   const outer = { blob: base + 90, queue: base + 91, table: base + 92 };
   for (const [n, server] of others.entries()) {
     server.listen(base + 91 + n, '127.0.0.1');
@@ -76,7 +85,7 @@ export const startStorage = async (folder: string): Promise<ChaosStorage> => {
     stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
   });
   const report = once(azurite, 'message') as Promise<[Report]>;
-  azurite.send({ run: 'azurite', options: { folder, ports: own } } satisfies Order<'azurite'>);
+  azurite.send({ run: 'azurite', options: { folder, ports: own, quickQueues } } satisfies Order<'azurite'>);
   const [told] = await report;
   if ('failed' in told) throw new Error(`Azurite: ${told.failed}`);
 
