@@ -10,7 +10,7 @@ import { type Stand, withStand } from './stand.ts';
 
 const mails = Number(process.argv[2] ?? 5000);
 const each = 20;
-const relayDelay = Number(process.argv[3] ?? 100);
+const relayDelay = Number(process.argv[3] ?? 150);
 
 await withStand({ counted: false }, async (stand) => {
   await stand.api.setFaults([{ at: 'accept', delayMs: relayDelay }]);
