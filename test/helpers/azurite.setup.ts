@@ -45,6 +45,8 @@ export default async function setup(project: TestProject): Promise<() => Promise
   await listening(child);
   let next = 0;
   const counter = createServer((_, answer) => {
+    // A kept connection ends while a test keeps its process busy, and the next one would ask on what is closed.
+    answer.setHeader('connection', 'close');
     if (next === accountCount) answer.writeHead(507).end('no test account left, raise accountCount');
     else answer.end(nameOf(next++));
   }).listen(0, '127.0.0.1');
