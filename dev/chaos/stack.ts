@@ -41,7 +41,7 @@ export interface Start {
  */
 export const startChaosStack = async ({ environment, keep = false, counted = true }: Start): Promise<ChaosStack> => {
   const folder = await mkdtemp(join(tmpdir(), 'postern-chaos-'));
-  const storage = await startStorage({ folder: keep ? join(folder, 'azurite') : undefined, quickQueues: !counted });
+  const storage = await startStorage({ folder: counted ? join(folder, 'azurite') : undefined, quickQueues: !counted });
   const child = spawn(process.execPath, [join(project, 'dev/start.ts')], {
     cwd: project,
     env: {

@@ -26,8 +26,8 @@ const services: Service[] = ['blob', 'queue', 'table'];
 
 export interface StorageOptions {
   /**
-   * Where Azurite keeps its files, for a look at them afterwards; absent: in memory alone. With files it stands still every
-   * five seconds to write all that it holds, which no measurement bears.
+   * Where Azurite keeps its files; absent: in memory alone. With files it stands still every five seconds to write all
+   * that it holds, which a measurement of single mails does not bear; without, thousands of messages slow it down.
    */
   folder: string | undefined;
   /** See `makeQueuesQuick`. */
