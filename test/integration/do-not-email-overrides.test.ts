@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import type { FaultInput } from '../../dev/smtp/faults.ts';
 import { iso } from '../../lib/clock.ts';
 import { ask } from '../helpers/http.ts';
 import { share, stack } from '../helpers/postern.ts';
@@ -64,15 +65,21 @@ test('a mail that another gate stopped after all was let pass by no override', a
   expect((await it.overrides()).items).toEqual([]);
 });
 
-const later = { at: 'rcpt', reply: '451 4.7.1 later', times: 1 } as const;
-
-test('a mail that the relay put off, and that the list stopped in the end, was let pass by no override', async () => {
+/** Ana is on the list, the list is ignored, and her mail met a relay that fails once. */
+const passedOnce = async (fault: FaultInput) => {
   const it = await whole();
   await it.save({ doNotEmail: it.ignoring });
   it.time.advance(6_000);
   await it.list('ana@example.com');
-  it.smtp.faults.set([later]);
+  it.smtp.faults.set([fault]);
   await it.put(share('ana@example.com'));
+  return it;
+};
+
+const later = { at: 'rcpt', reply: '451 4.7.1 later', times: 1 } as const;
+
+test('a mail that the relay put off, and that the list stopped in the end, was let pass by no override', async () => {
+  const it = await passedOnce(later);
   expect(await it.deliveryTo('ana@example.com')).toMatchObject({ state: 'deferred', override: 'ignore-for-any' });
   await it.save();
   await it.work();
@@ -86,12 +93,7 @@ test('a mail that the relay put off, and that the list stopped in the end, was l
 });
 
 test('a mail that the relay put off, and that needed no override when it went, was let pass by none', async () => {
-  const it = await whole();
-  await it.save({ doNotEmail: it.ignoring });
-  it.time.advance(6_000);
-  await it.list('ana@example.com');
-  it.smtp.faults.set([later]);
-  await it.put(share('ana@example.com'));
+  const it = await passedOnce(later);
   await it.postern.rooms.list.remove('ana@example.com');
   await it.work();
   expect(it.smtp.accepted).toHaveLength(1);
@@ -100,12 +102,7 @@ test('a mail that the relay put off, and that needed no override when it went, w
 });
 
 test('law 2: a mail that an override let pass stays listed where it may have arrived, though the list stops it now', async () => {
-  const it = await whole();
-  await it.save({ doNotEmail: it.ignoring });
-  it.time.advance(6_000);
-  await it.list('ana@example.com');
-  it.smtp.faults.set([{ at: 'accept', drop: 'after', times: 1 }]);
-  await it.put(share('ana@example.com'));
+  const it = await passedOnce({ at: 'accept', drop: 'after', times: 1 });
   await it.save();
   await it.work();
   expect(it.smtp.accepted).toHaveLength(1);
@@ -119,12 +116,7 @@ test('law 2: a mail that an override let pass stays listed where it may have arr
 });
 
 test('law 2: a mail that an override let pass and that may have arrived stays listed, though it went again without', async () => {
-  const it = await whole();
-  await it.save({ doNotEmail: it.ignoring });
-  it.time.advance(6_000);
-  await it.list('ana@example.com');
-  it.smtp.faults.set([{ at: 'accept', drop: 'after', times: 1 }]);
-  await it.put(share('ana@example.com'));
+  const it = await passedOnce({ at: 'accept', drop: 'after', times: 1 });
   await it.postern.rooms.list.remove('ana@example.com');
   await it.work();
   expect(it.smtp.accepted).toHaveLength(2);
