@@ -103,7 +103,7 @@ export const parseScope = (text: string): { scope: Scope } | { reason: string } 
  */
 export const merged = (known: Entry, more: Entry): Entry => {
   const complaint = more.reason === 'complaint' && known.reason !== 'complaint';
-  const byPerson = known.reason === 'bounced' && more.reason !== 'bounced';
+  const byPerson = isByRelay(known) && !isByRelay(more);
   const story = complaint || byPerson || !covers(known.scope, more.scope) ? more : known;
   const reason = known.reason === 'complaint' || complaint ? 'complaint' : story.reason;
   return {
@@ -117,7 +117,9 @@ export const merged = (known: Entry, more: Entry): Entry => {
 
 /** Whether a merged entry says more than the known one. */
 export const adds = (known: Entry, entry: Entry): boolean =>
-  !covers(known.scope, entry.scope) || entry.reason !== known.reason;
+  !covers(known.scope, entry.scope) || entry.reason !== known.reason || isByRelay(entry) !== isByRelay(known);
+
+const isByRelay = ({ source }: Entry): boolean => source === 'bounce';
 
 /** A domain as keys have it; empty where the text is none. */
 export const asciiDomain = (text: string): string => domainToASCII(text.trim().replace(/^@/, '')).toLowerCase();

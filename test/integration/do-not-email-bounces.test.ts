@@ -85,8 +85,13 @@ test('law 2: what a person asked for during a burst is not taken back with it', 
   await list.add({
     ...{ address: user(0), scope: 'all', reason: 'unsubscribed', source: 'one-click', actor: 'recipient', note: '' },
   });
-  for (let i = 1; i < 20; i++) await met(one, i);
-  expect(await entries()).toMatchObject([{ address: user(0), reason: 'unsubscribed' }]);
+  await met(one, 1);
+  await add({ address: user(1), reason: 'bounced' });
+  for (let i = 2; i < 20; i++) await met(one, i);
+  expect(await entries()).toMatchObject([
+    { address: user(0), reason: 'unsubscribed' },
+    { address: user(1), reason: 'bounced', source: 'api' },
+  ]);
 });
 
 test('what the relay refuses now and then among mails that are taken goes on the list, however many processes there are', async () => {

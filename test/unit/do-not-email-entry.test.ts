@@ -116,6 +116,10 @@ describe('two entries of one address', () => {
     expect(merged(bounced, entry({ scope: ['share'] }))).toMatchObject({ reason: 'unsubscribed', scope: 'all' });
     expect(adds(bounced, merged(bounced, entry({})))).toBe(true);
     expect(merged(entry({}), bounced)).toMatchObject({ reason: 'unsubscribed' });
+    const heard = entry({ reason: 'bounced', source: 'api', actor: 'Bo' });
+    expect(adds(bounced, merged(bounced, heard))).toBe(true);
+    expect(merged(bounced, heard)).toMatchObject({ source: 'api', actor: 'Bo' });
+    expect(adds(heard, merged(heard, bounced))).toBe(false);
   });
 
   test('keep the first reason where the second brings nothing new', () => {
